@@ -1,0 +1,1 @@
+"""PDE solvers driven by the frequency principle."""
