@@ -85,6 +85,10 @@ class EquationError(PdekitError, TypeError):
     """A residual that is not a tensor."""
 
 
+class PlanError(PdekitError, LookupError):
+    """A derivative was read that the evaluation was not planned to compute."""
+
+
 class GraphError(PdekitError, RuntimeError):
     """The loss is cut off from the network's parameters."""
 

@@ -1,1 +1,11 @@
-"""."""
+"""Differentiation kernels: a network's value and planned derivatives at a batch of points, in one pass."""
+
+from __future__ import annotations
+
+from .plan import Axes as Axes
+from .plan import Derivatives as Derivatives
+from .plan import DerivativeSource as DerivativeSource
+from .plan import Kernel as Kernel
+from .plan import Plan as Plan
+from .record import Recorder as Recorder
+from .reverse import ReverseKernel as ReverseKernel
