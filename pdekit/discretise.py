@@ -1,0 +1,105 @@
+"""From a problem's coefficients and conditions to finite differences on a grid."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .conditions import Dirichlet, Neumann, Periodic, Robin, Value, evaluate, label
+from .discrete import DirichletFace, Face, Grid, LinearSystem, NeumannFace, PeriodicFace, RobinFace, assemble
+from .domain import Box
+from .errors import IllPosedError, NotApplicableError
+from .problem import SecondOrder, faces_of
+
+Array = np.ndarray
+
+
+def space_grid(problem: SecondOrder, points: int) -> Grid:
+    """The uniform grid of the problem's box in space, `points` per axis including both ends.
+
+    Raises:
+        NotApplicableError: the domain is not a box.
+    """
+    box = problem.domain
+    if not isinstance(box, Box):
+        raise NotApplicableError(f"{problem.name}: finite differences need a box, the domain is a {type(box).__name__}")
+    axes = box.space_axes
+    return Grid(tuple(box.lower[i] for i in axes), tuple(box.upper[i] for i in axes), (points,) * len(axes))
+
+
+def discretise(problem: SecondOrder, grid: Grid, order: int = 2, time: float | None = None) -> LinearSystem:
+    """L u = f with the problem's boundary conditions on `grid`, at one time for problems with time.
+
+    Args:
+        problem: declares A, b, c, f and the conditions.
+        grid: grid over the space axes.
+        order: 2 or 4.
+        time: where in time coefficients and data are evaluated.
+
+    Raises:
+        NotApplicableError: the domain is not a box, or the order is not available for these coefficients or faces.
+        IllPosedError: a face without a condition.
+    """
+    box = problem.domain
+    if not isinstance(box, Box):
+        raise NotApplicableError(f"{problem.name}: finite differences need a box, the domain is a {type(box).__name__}")
+    conditions = faces_of(problem)
+    faces: dict[tuple[int, int], Face] = {}
+    for part in box.parts:
+        if part not in conditions:
+            raise IllPosedError(f"{problem.name}: face {part!r} has no condition; add one, such as Dirichlet({part!r})")
+        faces[box.face(part)] = _discrete_face(conditions[part], time)
+
+    def coefficient(name: str, function: Callable[[Tensor], Tensor | None]) -> Callable[[Array], Array] | None:
+        overridden = getattr(type(problem), name) is not getattr(SecondOrder, name)
+        return _on_arrays(function, time) if overridden else None
+
+    source = _on_arrays(problem.source, time)
+    return assemble(
+        grid,
+        source=source,
+        faces=faces,
+        diffusion=coefficient("diffusion", problem.diffusion),
+        advection=coefficient("advection", problem.advection),
+        reaction=coefficient("reaction", problem.reaction),
+        order=order,
+    )
+
+
+def _discrete_face(condition: Dirichlet | Neumann | Robin | Periodic, time: float | None) -> Face:
+    match condition:
+        case Dirichlet():
+            return DirichletFace(_face_value(condition, condition.value, time))
+        case Neumann():
+            return NeumannFace(_face_value(condition, condition.value, time))
+        case Robin():
+            return RobinFace(condition.alpha, _face_value(condition, condition.value, time))
+        case Periodic():
+            return PeriodicFace()
+
+
+def _face_value(
+    condition: Dirichlet | Neumann | Robin, value: Value, time: float | None
+) -> float | Callable[[Array], Array]:
+    if not callable(value):
+        return float(value)
+    return _on_arrays(lambda x: evaluate(label(condition), value, x), time)
+
+
+def _on_arrays(function: Callable[[Tensor], Tensor | None], time: float | None) -> Callable[[Array], Array]:
+    """A torch function of (n, d) as a numpy function of the space coordinates, without its column if it has one."""
+
+    def evaluated(points: Array) -> Array:
+        x = torch.from_numpy(np.ascontiguousarray(points, dtype=np.float64))
+        if time is not None:
+            x = torch.cat([x, torch.full((len(x), 1), time, dtype=torch.float64)], dim=1)
+        values = function(x)
+        if values is None:
+            raise NotApplicableError(f"discretise: {function} returned None, expected a tensor")
+        array = values.detach().numpy()
+        return array[:, 0] if array.ndim == 2 and array.shape[1] == 1 else array
+
+    return evaluated
