@@ -1,0 +1,36 @@
+"""Checks of scalar options, for the constructors of configs: every refusal names key, value and type."""
+
+from __future__ import annotations
+
+import math
+
+from .errors import ConfigError
+
+
+def real(owner: str, key: str, value: object, *, low: float, high: float = math.inf, open_low: bool = True) -> None:
+    """Refuse a value that is not a finite number with low < value <= high (low <= value if not `open_low`).
+
+    Raises:
+        ConfigError: naming owner, key, value and type.
+
+    >>> real("Adam", "learning_rate", 1e-3, low=0.0)
+    """
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if number and math.isfinite(value) and (value > low or (value == low and not open_low)) and value <= high:  # type: ignore[operator, arg-type]
+        return
+    lower = f"{'more than' if open_low else 'at least'} {low:g}"
+    upper = "" if high == math.inf else f" and at most {high:g}"
+    raise ConfigError(f"{owner}: {key}: got {value!r} ({type(value).__name__}), expected a finite number {lower}{upper}")
+
+
+def integer(owner: str, key: str, value: object, *, low: int = 1) -> None:
+    """Refuse a value that is not an int of at least `low`; bools and floats are refused too.
+
+    Raises:
+        ConfigError: naming owner, key, value and type.
+
+    >>> integer("Phase", "steps", 100)
+    """
+    if isinstance(value, int) and not isinstance(value, bool) and value >= low:
+        return
+    raise ConfigError(f"{owner}: {key}: got {value!r} ({type(value).__name__}), expected an integer of at least {low}")
