@@ -168,6 +168,11 @@ def label(condition: Condition) -> str:
     return f"{kind}({where}){suffix}"
 
 
+def place(condition: Dirichlet | Neumann | Robin | Initial) -> Where:
+    """Where the condition holds: its boundary parts, or "initial"."""
+    return "initial" if isinstance(condition, Initial) else condition.where
+
+
 def mismatch(
     condition: Dirichlet | Neumann | Robin | Initial, u: Jet, time: str | None, normal_flux: Callable[[Jet], Tensor]
 ) -> Tensor:

@@ -1,0 +1,59 @@
+"""Probing a problem before it is solved: smooth trial functions and their jets at a few points."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from .domain import Region
+from .jet import Jet
+from .kernels.plan import DerivativeSource
+
+if TYPE_CHECKING:
+    from .problem import Problem
+
+Function = Callable[[Tensor], Tensor]
+"""A function of the points (n, d) that returns (n, m)."""
+
+
+def smooth_function(region: Region, outputs: int, generator: torch.Generator, terms: int = 4) -> Function:
+    """A random sum of plane waves of about one period across the region, of size about 1.
+
+    Args:
+        region: sets the length scale of each coordinate.
+        outputs: number of components m.
+        generator: source of randomness.
+        terms: waves per component.
+
+    Returns:
+        A function (n, d) -> (n, m), infinitely differentiable, no derivative of which vanishes identically.
+    """
+    random = torch.rand(3, outputs, terms, dtype=torch.float64, generator=generator)
+    direction = torch.rand(outputs, terms, region.dim, dtype=torch.float64, generator=generator) + 0.5
+    sign = torch.randint(0, 2, direction.shape, generator=generator) * 2.0 - 1.0
+    wave = 2 * direction * sign / math.sqrt(region.dim)
+    amplitude, phase, offset = (0.5 + random[0]) / terms, 2 * math.pi * random[1], random[2].mean(dim=1)
+    lower, lengths = (torch.tensor(v, dtype=torch.float64) for v in (region.lower, region.lengths))
+
+    def function(x: Tensor) -> Tensor:
+        unit = (x - lower.to(x)) / lengths.to(x)
+        angle = torch.einsum("nd,mtd->nmt", unit, wave.to(x)) + phase.to(x)
+        return (amplitude.to(x) * torch.sin(angle)).sum(dim=2) + offset.to(x)
+
+    return function
+
+
+def jet_of(problem: Problem, x: Tensor, source: DerivativeSource) -> Jet:
+    """The jet that the problem's residual and conditions read, with its unknown coefficients at their initial values."""
+    return Jet(
+        x,
+        source,
+        names=problem.domain.names,
+        space_axes=problem.domain.space_axes,
+        outputs=problem.outputs,
+        coefficients={name: torch.tensor(value, dtype=x.dtype) for name, value in problem.unknowns.items()},
+    )
