@@ -1,0 +1,86 @@
+"""Constant-coefficient star stencils on the interior of a Dirichlet grid."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
+
+FloatArray = NDArray[np.float64]
+
+
+@final
+@dataclass(frozen=True)
+class Star:
+    """(M u)_i = centre u_i + sum over axes a of lower[a] u_(i - e_a) + upper[a] u_(i + e_a), without a matrix.
+
+    Args:
+        centre: weight of the point itself.
+        lower: weight of the neighbour at the lower side, per axis.
+        upper: weight of the neighbour at the upper side, per axis.
+    """
+
+    centre: float
+    lower: tuple[float, ...]
+    upper: tuple[float, ...]
+
+    @property
+    def symmetric(self) -> bool:
+        """Whether M equals its transpose."""
+        return self.lower == self.upper
+
+    def apply(self, full: FloatArray) -> FloatArray:
+        """Return M u at the interior points, (n_0 - 2, ..., n_(d-1) - 2); boundary values take part.
+
+        Args:
+            full: grid-shaped values with their boundary.
+        """
+        dim = full.ndim
+        inside = (slice(1, -1),) * dim
+        out: FloatArray = self.centre * full[inside]
+        scratch = np.empty_like(out)
+        for axis in range(dim):
+            for weight, cut in ((self.lower[axis], slice(0, -2)), (self.upper[axis], slice(2, None))):
+                np.multiply(full[(*inside[:axis], cut, *inside[axis + 1 :])], weight, out=scratch)
+                out += scratch
+        return out
+
+    def matrix(self, shape: tuple[int, ...]) -> csr_matrix:
+        """Return M as a sparse matrix over the interior points in C order.
+
+        Args:
+            shape: points per axis of the whole grid, boundary included.
+        """
+        from scipy import sparse
+
+        total = sparse.csr_matrix((1, 1))
+        for axis, count in enumerate(n - 2 for n in shape):
+            line = sparse.diags(
+                [self.lower[axis], self.centre if axis == 0 else 0.0, self.upper[axis]],
+                (-1, 0, 1),
+                shape=(count, count),
+            )
+            total = sparse.kron(total, sparse.identity(count), "csr") + sparse.kron(
+                sparse.identity(total.shape[0]), line, "csr"
+            )
+        return sparse.csr_matrix(total)
+
+    def eigenvalues(self, shape: tuple[int, ...]) -> FloatArray:
+        """Eigenvalues of M by sine mode (k_0, ..., k_(d-1)), k from 1; only a symmetric star has sine modes.
+
+        Args:
+            shape: points per axis of the whole grid, boundary included.
+        """
+        # centre + lower + upper vanishes exactly for a pure Laplacian, and what is left has no cancellation:
+        # the smooth modes keep all their digits
+        values = np.full([n - 2 for n in shape], self.centre + sum(self.lower) + sum(self.upper))
+        for axis, n in enumerate(shape):
+            half = np.sin(0.5 * np.pi * np.arange(1, n - 1) / (n - 1))
+            part = -2.0 * (self.lower[axis] + self.upper[axis]) * half**2
+            values = values + part.reshape([-1 if a == axis else 1 for a in range(len(shape))])
+        return values
