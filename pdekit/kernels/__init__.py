@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from .forward import ForwardKernel as ForwardKernel
+from .functions import derivatives as derivatives
 from .plan import Axes as Axes
 from .plan import Derivatives as Derivatives
 from .plan import DerivativeSource as DerivativeSource
@@ -9,3 +11,4 @@ from .plan import Kernel as Kernel
 from .plan import Plan as Plan
 from .record import Recorder as Recorder
 from .reverse import ReverseKernel as ReverseKernel
+from .rules import propagate as propagate

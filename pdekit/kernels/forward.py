@@ -1,0 +1,35 @@
+"""Derivatives by forward (Taylor) propagation: all channels in one pass through the layers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import final
+
+from torch import Tensor, nn
+
+from .channels import coordinates
+from .layout import Layout, layout_of
+from .plan import Derivatives, Plan
+from .rules import propagate
+
+
+@final
+@dataclass(frozen=True)
+class ForwardKernel:
+    """Propagates the value, the derivatives and one collapsed Laplacian channel through the layers.
+    """
+
+    def __call__(self, network: nn.Module, x: Tensor, plan: Plan) -> Derivatives:
+        """Return the planned derivatives of `network` at `x` (n, d), differentiable in the parameters."""
+        layout = layout_of(plan)
+        return read(layout, channels_of(network, x, layout))
+
+
+def channels_of(network: nn.Module, x: Tensor, layout: Layout) -> Tensor:
+    """Return all channels of the network, (C, n, m)."""
+    return propagate(network, coordinates(x, layout)).stacked()
+
+
+def read(layout: Layout, channels: Tensor) -> Derivatives:
+    """Name the rows of (C, n, m)."""
+    return Derivatives(channels, layout.rows, layout.collapsed, len(layout.indices))

@@ -1,0 +1,108 @@
+"""Derivatives of elementwise functions, in closed form where the function has one."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import singledispatch
+from typing import final
+
+import torch
+from torch import Tensor
+
+from ..nn import ReLU, Sine, Tanh
+
+
+@singledispatch
+def derivatives(function: Callable[[Tensor], Tensor], z: Tensor, order: int, value: Tensor | None = None) -> list[Tensor]:
+    """Return [f(z), f'(z), ...] up to `order`, each of the shape of z and differentiable.
+
+    Register a closed form for an activation's type with `derivatives.register`; this default differentiates any
+    elementwise function by nested autograd.
+
+    Args:
+        function: an elementwise function.
+        z: where to evaluate.
+        order: highest derivative.
+        value: f(z) if it is known already.
+    """
+    tracked = torch.is_grad_enabled()
+    with torch.enable_grad():
+        z = z if z.requires_grad else z.detach().requires_grad_(True)
+        result = [function(z)]
+        for _ in range(order):
+            result.append(_slope(result[-1], z))
+    return result if tracked else [term.detach() for term in result]
+
+
+def _slope(term: Tensor, z: Tensor) -> Tensor:
+    if not term.requires_grad:
+        return torch.zeros_like(z)
+    (slope,) = torch.autograd.grad(term.sum(), z, create_graph=True, allow_unused=True, materialize_grads=True)
+    return slope
+
+
+@final
+@dataclass(frozen=True)
+class Power:
+    """z^exponent for an integer exponent >= 0."""
+
+    exponent: int
+
+    def __call__(self, z: Tensor) -> Tensor:
+        """Return z^exponent."""
+        return z**self.exponent
+
+
+@derivatives.register
+def _power(function: Power, z: Tensor, order: int, value: Tensor | None = None) -> list[Tensor]:
+    p = function.exponent
+    return [
+        math.perm(p, k) * z ** (p - k) if k < p else torch.full_like(z, math.factorial(p) if k == p else 0)
+        for k in range(order + 1)
+    ]
+
+
+@derivatives.register
+def _tanh(function: Tanh, z: Tensor, order: int, value: Tensor | None = None) -> list[Tensor]:
+    # With t = tanh z every derivative is a polynomial in t, since t' = 1 - t^2.
+    t = torch.tanh(z) if value is None else value
+    result = [t]
+    if order >= 1:
+        slope = 1 - t * t
+        result.append(slope)
+    if order >= 2:
+        result.append(-2 * t * slope)
+    if order >= 3:
+        result.append((4 - 6 * slope) * slope)
+    if order >= 4:
+        result.append((24 * slope - 8) * t * slope)
+    if order >= 5:
+        result.append((16 - 120 * t * t * slope) * slope)
+    return result
+
+
+@derivatives.register
+def _sine(function: Sine, z: Tensor, order: int, value: Tensor | None = None) -> list[Tensor]:
+    w = function.frequency
+    sine = function(z) if value is None else value
+    result = [sine]
+    if order >= 1:
+        result.append(w * torch.cos(w * z))
+    while len(result) <= order:
+        result.append(-w * w * result[-2])
+    return result
+
+
+@derivatives.register
+def _relu(function: ReLU, z: Tensor, order: int, value: Tensor | None = None) -> list[Tensor]:
+    p = function.power
+    positive = torch.relu(z)
+    result = [function(z) if value is None else value]
+    for k in range(1, order + 1):
+        if k < p:
+            result.append(math.perm(p, k) * positive ** (p - k))
+        else:
+            result.append((z > 0).to(z.dtype) * math.factorial(p) if k == p else torch.zeros_like(z))
+    return result
