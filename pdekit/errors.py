@@ -117,7 +117,16 @@ class NotApplicableError(PdekitError, TypeError):
 
 
 class DivergenceError(PdekitError, ArithmeticError):
-    """Training diverged; the last finite (best) state was restored."""
+    """Training diverged; the last finite (best) state was restored.
+
+    Attributes:
+        step, loss: where it was noticed.
+        best: the loss (or other measure of "best") of the restored state.
+    """
+
+    def __init__(self, message: str, *, step: int = 0, loss: float = float("nan"), best: float = float("nan")) -> None:
+        super().__init__(message)
+        self.step, self.loss, self.best = step, loss, best
 
 
 class NotSolvedError(PdekitError, RuntimeError):
@@ -130,6 +139,10 @@ class ExtrapolationError(PdekitError, ValueError):
 
 class SingularSystemError(PdekitError, np.linalg.LinAlgError):
     """The linear system has no unique solution."""
+
+
+class FrequencyError(PdekitError, ValueError):
+    """A wave number that the points do not resolve, or that the reference does not contain."""
 
 
 class ConvergenceError(PdekitError, ArithmeticError):
