@@ -20,7 +20,9 @@ def real(owner: str, key: str, value: object, *, low: float, high: float = math.
         return
     lower = f"{'more than' if open_low else 'at least'} {low:g}"
     upper = "" if high == math.inf else f" and at most {high:g}"
-    raise ConfigError(f"{owner}: {key}: got {value!r} ({type(value).__name__}), expected a finite number {lower}{upper}")
+    raise ConfigError(
+        f"{owner}: {key}: got {value!r} ({type(value).__name__}), expected a finite number {lower}{upper}"
+    )
 
 
 def integer(owner: str, key: str, value: object, *, low: int = 1) -> None:

@@ -113,7 +113,9 @@ class Record:
                 try:
                     columns[name].append(float(cell) if cell else math.nan)
                 except ValueError as error:
-                    raise ShapeError(f"Record.from_csv: row {number}, column {name!r}: got {cell!r}, expected a number") from error
+                    raise ShapeError(
+                        f"Record.from_csv: row {number}, column {name!r}: got {cell!r}, expected a number"
+                    ) from error
         return cls.from_columns(columns)
 
     def _column(self, name: str) -> list[float]:

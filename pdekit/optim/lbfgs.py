@@ -158,7 +158,9 @@ class LBFGSIteration(IterativeOptimizer):
         """Return -H g by the two-loop recursion."""
         direction = gradient.neg()
         alphas = []
-        for s, y, rho in zip(reversed(self._steps), reversed(self._changes), reversed(self._inverse_products), strict=True):
+        for s, y, rho in zip(
+            reversed(self._steps), reversed(self._changes), reversed(self._inverse_products), strict=True
+        ):
             alpha = rho * float(s @ direction)
             direction.add_(y, alpha=-alpha)
             alphas.append(alpha)

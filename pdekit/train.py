@@ -1,0 +1,167 @@
+"""The one training loop; it knows no PDE, only an `Objective`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import final
+
+import torch
+from torch import nn
+
+from .checks import integer
+from .loop import Loop, State, load_state
+from .preflight import check_players, check_terms, checked_weights
+from .progress import Progress, Quiet
+from .recipe import Below, Budget, Every, Objective, Phase, Probe, Stalled, StopRule, Turn
+from .record import Record
+
+__all__ = [
+    "Below",
+    "Budget",
+    "Every",
+    "Objective",
+    "Phase",
+    "Probe",
+    "Stalled",
+    "StopRule",
+    "TrainStatus",
+    "Trained",
+    "Turn",
+    "train",
+]
+
+_SECONDS_BETWEEN_UPDATES = 0.1
+
+
+@final
+class TrainStatus(Enum):
+    """How a training ended; the value says what to do about it."""
+
+    FINISHED = "all phases ran; for a smaller loss give more steps or end with a second-order phase"
+    STOPPED = "a stop rule was met; nothing to do"
+    EXHAUSTED = "no optimiser could lower the loss further; use float64, a wider network or other points"
+    STEP_BUDGET = "the step budget ran out; resume with a larger one"
+    TIME_BUDGET = "the time budget ran out; resume with a larger one"
+
+
+@final
+@dataclass(frozen=True)
+class Trained:
+    """The outcome of a training; the modules hold the final parameters.
+
+    Attributes:
+        history: columns step, phase, seconds, loss (weighted, of the first player), its raw terms by name, other
+            players' as "player.loss" and "player.term", and the probes' columns. The row of step k belongs to the
+            parameters after k updates.
+        steps: updates done, earlier legs included.
+        seconds: wall time in the loop, earlier legs included.
+        message: status and notes in words.
+        best_step, best_value, best_state: the recorded row with the smallest `best_of`, and its parameters.
+    """
+
+    history: Record
+    steps: int
+    seconds: float
+    status: TrainStatus
+    message: str
+    best_step: int
+    best_value: float
+    best_state: State
+    players: Mapping[str, nn.Module]
+
+    def restore_best(self) -> None:
+        """Put the best recorded parameters into the modules."""
+        load_state(self.players, self.best_state)
+
+
+def train(
+    objective: Objective,
+    phases: Sequence[Phase],
+    *,
+    generator: torch.Generator,
+    weights: Mapping[str, float] | None = None,
+    budget: Budget = Budget(),  # noqa: B008
+    probes: Sequence[Probe] = (),
+    stop: Sequence[StopRule] = (),
+    best_of: str = "loss",
+    record_every: int = 100,
+    progress: Progress | None = None,
+) -> Trained:
+    """Train the players of an objective through the phases.
+
+    loss = sum_i weight_i term_i
+
+    Args:
+        objective: the losses; its modules are trained in place.
+        phases: run in order.
+        generator: for drawing points.
+        weights: one per loss term, by name; all 1 if None.
+        budget: limits over all phases.
+        probes: measurements during training.
+        stop: rules consulted after each new row of the history.
+        best_of: the column whose smallest value makes a state the best; recorded rows only.
+        record_every: steps between rows of the history.
+        progress: what is shown meanwhile; nothing by default.
+
+    Returns:
+        The history and how it ended.
+
+    Raises:
+        ConfigError, ShapeError, UnknownNameError, NonFiniteError, GraphError: before the first step.
+        DivergenceError: when the loss becomes NaN, infinite, or 1e6 times the first; the modules then hold the better
+            of the last finite and the best recorded parameters.
+    """
+    integer("train", "record_every", record_every)
+    check_players(objective.players, phases)
+    batch = objective.sample(generator)
+    used = dict.fromkeys([next(iter(objective.players)), *(turn.player for phase in phases for turn in phase.turns)])
+    terms = {player: check_terms(objective, player, batch) for player in used}
+    checked = checked_weights(weights, (name for player in used for name in terms[player]))
+    loop = Loop(
+        objective=objective,
+        phases=phases,
+        generator=generator,
+        weights=checked,
+        batch=batch,
+        probes=probes,
+        stop=stop,
+        best_of=best_of,
+        record_every=record_every,
+    )
+    progress = progress if progress is not None else Quiet()
+    progress.start(min(loop.planned_steps, budget.steps or loop.planned_steps), loop.step)
+    status, reason = TrainStatus.FINISHED, ""
+    try:
+        status, reason = _run(loop, budget, progress)
+        loop.finish()
+    finally:
+        progress.finish(f"{loop.step} steps, loss {loop.loss:.3e}")
+    message = "; ".join([reason or status.value, *loop.notes])
+    best = loop.best
+    return Trained(
+        loop.history, loop.step, loop.seconds, status, message, best.step, best.value, best.state, loop.players
+    )
+
+
+def _run(loop: Loop, budget: Budget, progress: Progress) -> tuple[TrainStatus, str]:
+    """Advance until something ends it."""
+    shown = 0.0
+    row: Mapping[str, float] = {}
+    while loop.ready():
+        if budget.steps is not None and loop.step >= budget.steps:
+            return TrainStatus.STEP_BUDGET, ""
+        if budget.seconds is not None and loop.seconds >= budget.seconds:
+            return TrainStatus.TIME_BUDGET, ""
+        reason = loop.advance()
+        if reason is not None:
+            return TrainStatus.STOPPED, f"stopped at step {loop.step}: {reason}"
+        now = time.perf_counter()
+        if now - shown > _SECONDS_BETWEEN_UPDATES:
+            shown = now
+            row = {name: loop.history.last(name) for name in loop.history.columns}
+            progress.update(loop.step, loop.loss, row)
+    ended = bool(loop.notes) and loop.notes[-1].startswith(f"phase {len(loop.phases)} ended")
+    return (TrainStatus.EXHAUSTED if ended else TrainStatus.FINISHED), ""
