@@ -92,3 +92,8 @@ def as_samples(name: str, values: ArrayLike, count: int) -> NDArray[np.inexact]:
             f"{name}: got shape {array.shape}, expected ({count},) or ({count}, m); flatten grids in C order"
         )
     return array
+
+
+def weighted_norm(samples: NDArray[np.inexact], weights: Array) -> float:
+    """Weighted norm sqrt(sum w_i |u_i|^2) over points and components."""
+    return float(np.sqrt((weights @ np.abs(samples) ** 2).sum()))

@@ -124,9 +124,13 @@ class BandMeter:
         if len(self._bases) != field.ndim:
             raise ShapeError(f"basis: got {len(self._bases)}, expected {field.ndim}; give one for each axis")
         wavenumbers, coefficients = transform(field, self._spacing, self._bases)
-        lowest = min(float(k[k > 0].min()) for k in wavenumbers)
+        lowest = min(float(np.abs(k[k != 0]).min()) for k in wavenumbers)
         nyquist = float((np.pi / self._spacing).max())
-        self.edges = octaves(lowest, nyquist) if edges is None else _checked_edges(edges, nyquist, max(field.shape))
+        self.edges = (
+            octaves(min(lowest, nyquist / 2), nyquist)
+            if edges is None
+            else _checked_edges(edges, nyquist, max(field.shape))
+        )
         size = np.broadcast_to(radius(wavenumbers), coefficients.shape)
         self._band = np.searchsorted(self.edges[1:-1], size.ravel(), side="right")
         self._reference_energy = self._energies(coefficients)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import FrequencyError, MemoryBudgetError
-from ._arrays import as_points, as_samples, as_weights
+from ._arrays import as_points, as_samples, as_weights, weighted_norm
 
 MAX_POINTS = 20_000  # the kernel is a dense matrix: 3.2 GB at this size
 
@@ -76,10 +76,13 @@ class FilterMeter:
             )
         self._low_size, self._high_size = self._sizes(self._reference)
 
+    def low(self, values: ArrayLike) -> NDArray[np.inexact]:
+        """The low part of `values` (n,) or (n, m) at the points."""
+        return self._filter @ as_samples("values", values, len(self._weights))
+
     def _sizes(self, samples: NDArray[np.inexact]) -> tuple[float, float]:
-        low = self._filter @ samples
-        norms = [np.sqrt(np.einsum("n,n...->", self._weights, np.abs(part) ** 2)) for part in (low, samples - low)]
-        return float(norms[0]), float(norms[1])
+        low = self.low(samples)
+        return weighted_norm(low, self._weights), weighted_norm(samples - low, self._weights)
 
     def __call__(self, error: ArrayLike) -> Split:
         """Split `error` = values - reference, of the reference's shape; a part the reference lacks gives infinity."""

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import FrequencyError, NonFiniteError, ShapeError, SingularSystemError
-from ._arrays import Array, as_field, as_points, as_samples, as_weights, per_axis
+from ._arrays import Array, as_field, as_points, as_samples, as_weights, per_axis, weighted_norm
 from .basis import Odd, transform
 from .modes import Modes, as_wavevectors
 
@@ -44,8 +44,8 @@ class Projector:
         """Share of the norm of `values` that the modes leave over, from 0 to 1."""
         samples = as_samples("values", values, self.basis.shape[0])
         left = samples - self.basis @ (self.operator @ samples)
-        whole = np.einsum("n,n...->", self.weights, np.abs(samples) ** 2)
-        return float(np.sqrt(np.einsum("n,n...->", self.weights, np.abs(left) ** 2) / whole)) if whole > 0 else 0.0
+        whole = weighted_norm(samples, self.weights)
+        return weighted_norm(left, self.weights) / whole if whole > 0 else 0.0
 
 
 def projector(points: ArrayLike, modes: Modes, weights: ArrayLike | None = None) -> Projector:
@@ -76,9 +76,10 @@ def projector(points: ArrayLike, modes: Modes, weights: ArrayLike | None = None)
         raise NonFiniteError(f"modes: got NaN or infinity in {bad} at the given points, expected finite values")
     scaled = np.sqrt(w)[:, None] * basis
     norms = np.linalg.norm(scaled, axis=0)
-    if basis.shape[1] > len(x) or (norms == 0).any():
+    zero = norms <= 1e-12 * np.sqrt(w.sum())  # round-off of a sine that vanishes at all points
+    if basis.shape[1] > len(x) or zero.any():
         raise SingularSystemError(
-            f"modes: got {basis.shape[1]} modes on {len(x)} points, {int((norms == 0).sum())} of them zero at all points, "
+            f"modes: got {basis.shape[1]} modes on {len(x)} points, {int(zero.sum())} of them zero at all points, "
             "expected independent modes; take fewer modes or more points"
         )
     q, r = np.linalg.qr(scaled / norms)

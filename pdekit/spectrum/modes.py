@@ -35,10 +35,9 @@ def _label(k: Array) -> str:
 def as_wavevectors(name: str, k: ArrayLike) -> tuple[tuple[float, ...], ...]:
     """`k` (M,) or (M, d) as rows."""
     array = as_real(name, k)
-    if array.ndim == 1:
-        array = array[:, None]
-    if array.ndim != 2 or array.size == 0:
+    if array.ndim not in (1, 2) or array.size == 0:
         raise ShapeError(f"{name}: got k of shape {array.shape}, expected (M,) or (M, d); give one row for each mode")
+    array = array.reshape(len(array), -1)
     return tuple(tuple(float(value) for value in row) for row in array)
 
 
@@ -140,7 +139,7 @@ class Waves:
 @final
 @dataclass(frozen=True)
 class Functions:
-    """Any functions, by name: each takes points (n, d) and returns (n,)."""
+    """Any functions of order one, by name: each takes points (n, d) and returns (n,)."""
 
     named: tuple[tuple[str, Callable[[Array], Array]], ...]
 
