@@ -105,13 +105,14 @@ class SecondOrder(Problem):
         if a is None:
             result = -u.laplacian
         elif a.ndim == 2:
-            slope = u.data("div A", self._divergence)
-            result = -a * u.laplacian - (slope * u.grad[:, 0, :]).sum(dim=1, keepdim=True)
+            result = -a * u.laplacian
         else:
-            slope = u.data("div A", self._divergence)
             names = [self.domain.names[axis] for axis in axes]
             second = sum(a[:, i, j, None] * u.d(p, q) for i, p in enumerate(names) for j, q in enumerate(names))
-            result = -second - (slope * u.grad[:, 0, :]).sum(dim=1, keepdim=True)
+            result = -second
+        slope = u.data("div A", self._divergence) if a is not None else None
+        if slope is not None and slope.shape[1]:
+            result = result - (slope * u.grad[:, 0, :]).sum(dim=1, keepdim=True)
         b = self._coefficient(u, "advection", len(axes))
         if b is not None:
             result = result + (b * u.grad[:, 0, :]).sum(dim=1, keepdim=True)
@@ -151,13 +152,13 @@ class SecondOrder(Problem):
         return column(f"{self.name}.{which}", values, len(u.x), width or 1)
 
     def _divergence(self, x: Tensor) -> Tensor:
-        """(n, s): sum over i of dA_ij/dx_i (for a scalar A its gradient)."""
+        """(n, s): sum over i of dA_ij/dx_i (for a scalar A its gradient); (n, 0) if A does not depend on x."""
         axes = list(self.domain.space_axes)
         with torch.enable_grad():
             at = x.detach().requires_grad_(True)
             a = self.diffusion(at)
             if a is None or not a.requires_grad:
-                return torch.zeros(len(x), len(axes), dtype=x.dtype, device=x.device)
+                return x.new_zeros(len(x), 0)
             if a.ndim == 2:
                 return torch.autograd.grad(a.sum(), at)[0][:, axes]
             slopes = []

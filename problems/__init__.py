@@ -16,15 +16,28 @@ from ..problem import Problem
 from .four_modes import PoissonFourModes as PoissonFourModes
 from .four_modes import PoissonFourModes2D as PoissonFourModes2D
 from .four_modes import PoissonFourModes3D as PoissonFourModes3D
+from .heat import Heat as Heat
+from .helmholtz import Helmholtz as Helmholtz
+from .multiscale import EllipticThreeScale as EllipticThreeScale
+from .multiscale import EllipticTwoScale as EllipticTwoScale
+from .newton import NewtonLaw as NewtonLaw
+from .poisson_nd import PoissonND as PoissonND
+from .poisson_nd import Variant as Variant
 from .sine import PoissonSine as PoissonSine
 from .sine import PoissonTwoFrequency as PoissonTwoFrequency
 
 CATALOGUE: typing.Final[typing.Mapping[str, type[Problem]]] = {
+    "newton-law": NewtonLaw,
     "poisson-four-modes": PoissonFourModes,
     "poisson-four-modes-2d": PoissonFourModes2D,
     "poisson-four-modes-3d": PoissonFourModes3D,
     "poisson-sine": PoissonSine,
     "poisson-two-frequency": PoissonTwoFrequency,
+    "elliptic-two-scale": EllipticTwoScale,
+    "elliptic-three-scale": EllipticThreeScale,
+    "helmholtz": Helmholtz,
+    "heat": Heat,
+    "poisson-nd": PoissonND,
 }
 """Problem classes by the names the shell knows."""
 
