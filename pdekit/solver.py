@@ -1,0 +1,263 @@
+"""What a solver is, and `solve`: the one road from a problem to a Solution."""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol, final, runtime_checkable
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .check import precision_warning
+from .config import to_table
+from .errors import ConfigError, DeviceError
+from .field import Field
+from .problem import Problem
+from .progress import Progress, Quiet
+from .record import Record
+from .recipe import Budget, Every
+from .solution import Measures, Solution, Status, Trust
+
+if TYPE_CHECKING:
+    from .rundir import RunDirectory
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Setting:
+    """The circumstances of one solve, the same for every solver.
+
+    Args:
+        budget: limits on steps and seconds.
+        seed: of all random numbers.
+        device: "cpu" or "cuda".
+        dtype: of the unknowns.
+        rtol: requested relative error, or None.
+        run: directory that keeps checkpoints and results, or None.
+        resume: continue from the checkpoint in `run`.
+        checkpoint: how often to save.
+        progress: what is shown meanwhile.
+        initial: a solution to start from, for solvers that can.
+        study: whether a solver may spend extra time on companion runs for its figure.
+        interrupts: save and stop on SIGINT and SIGTERM.
+    """
+
+    budget: Budget = field(default_factory=Budget)
+    seed: int = 0
+    device: str = "cpu"
+    dtype: torch.dtype = torch.float64
+    rtol: float | None = None
+    run: RunDirectory | None = None
+    resume: bool = False
+    checkpoint: Every = field(default_factory=lambda: Every(seconds=30.0))
+    progress: Progress = field(default_factory=Quiet)
+    initial: Solution | None = None
+    study: bool = False
+    interrupts: bool = False
+
+    def generator(self, stream: int = 0) -> torch.Generator:
+        """A generator of its own for each stream of random numbers."""
+        return torch.Generator().manual_seed(self.seed * 1_000_003 + stream)
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """What a solver's own work yields; `solve` adds errors, bands and trust.
+
+    Args:
+        field: the function found.
+        history: what was recorded.
+        message: how it ended, in words.
+        measures: the numbers the solver knows.
+        exhausted: a budget ended it.
+        diverged: it was rolled back.
+        residual_train: relative residual on the training points.
+        target: the discrete solution on the field's grid, for grid solvers.
+        timings: seconds by stage.
+        study: data of the solver's own figure.
+    """
+
+    field: Field
+    history: Record
+    message: str
+    measures: Measures = field(default_factory=Measures)
+    exhausted: bool = False
+    diverged: bool = False
+    residual_train: float | None = None
+    target: np.ndarray | None = None
+    timings: Mapping[str, float] = field(default_factory=dict)
+    study: Any = None
+
+
+@runtime_checkable
+class Solver(Protocol):
+    """A method with its configuration: an immutable value; all state lives in what `run` returns."""
+
+    @property
+    def name(self) -> str:
+        """The name the shell knows."""
+        ...
+
+    def require(self, problem: Problem) -> None:
+        """Raise NotApplicableError, naming the missing property, unless the solver fits the problem."""
+        ...
+
+    def run(self, problem: Problem, setting: Setting) -> Outcome:
+        """Solve."""
+        ...
+
+    def restore(self, problem: Problem, tensors: Mapping[str, Tensor]) -> Field:
+        """The field that `Field.tensors` of an earlier run describes.
+
+        Raises:
+            CheckpointError: the tensors are another architecture's.
+        """
+        ...
+
+
+def solve(
+    problem: Problem,
+    solver: Solver,
+    *,
+    budget: Budget | None = None,
+    seed: int = 0,
+    device: str = "auto",
+    dtype: torch.dtype | None = None,
+    rtol: float | None = None,
+    initial: Solution | None = None,
+    run: RunDirectory | None = None,
+    resume: bool = False,
+    checkpoint: Every | None = None,
+    progress: Progress | None = None,
+    study: bool = False,
+    interrupts: bool = False,
+    check: bool = True,
+) -> Solution:
+    """Solve `problem` with `solver`.
+
+    The problem is checked first, then solved, then assessed: error by frequency band, held-out residual, boundary
+    violation, error estimate, verdict.
+
+    Args:
+        problem: what to solve.
+        solver: how, such as `pdekit.solvers.pinn()`; `pdekit.solvers.solver("pinn")` finds one by name.
+        budget: limits on steps and wall seconds.
+        seed: non-negative integer; on the CPU it fixes every number.
+        device: "auto", "cpu" or "cuda"; auto takes the CPU for what is small.
+        dtype: torch.float64 (default on the CPU) or torch.float32 (default on CUDA).
+        rtol: requested relative L2 error; success then means that the evidence meets it.
+        initial: a solution to start from.
+        run: directory for checkpoints and results.
+        resume: continue the run in that directory; equal to no interruption, bitwise on the CPU.
+        checkpoint: how often to save; every 30 s by default.
+        progress: what is shown meanwhile; nothing by default.
+        study: let the solver make companion runs for its own figure.
+        interrupts: save and stop on SIGINT and SIGTERM (for commands).
+        check: look for impossible declarations before anything else.
+
+    Raises:
+        PdekitError: before the first step for whatever cannot work; DivergenceError during training.
+    """
+    started = time.perf_counter()
+    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
+        raise ConfigError(f"seed: got {seed!r}, expected a non-negative integer")
+    if rtol is not None and not (isinstance(rtol, float | int) and not isinstance(rtol, bool) and 0 < rtol < 1):
+        raise ConfigError(f"rtol: got {rtol!r}, expected a number between 0 and 1, such as 1e-3")
+    place = _device(device)
+    precision = dtype or (torch.float64 if place == "cpu" else torch.float32)
+    solver.require(problem)
+    if check:
+        problem.check()
+        precision_warning(problem.domain, precision)
+    setting = Setting(
+        budget=budget or Budget(),
+        seed=seed,
+        device=place,
+        dtype=precision,
+        rtol=rtol,
+        run=run,
+        resume=resume,
+        checkpoint=checkpoint or Every(seconds=30.0),
+        progress=progress or Quiet(),
+        initial=initial,
+        study=study,
+        interrupts=interrupts,
+    )
+    outcome = solver.run(problem, setting)
+    solved = time.perf_counter()
+    solution = _concluded(problem, solver, setting, outcome, {"solve": solved - started})
+    if run is not None:
+        from .storage import write_result
+
+        write_result(solution, run)
+    return solution
+
+
+def _concluded(
+    problem: Problem, solver: Solver, setting: Setting, outcome: Outcome, timings: dict[str, float]
+) -> Solution:
+    from .trust import assess
+
+    before = time.perf_counter()
+    verdict = assess(problem, outcome, setting)
+    status, why = _status(outcome, verdict.trust, verdict.evidence, setting)
+    timings |= dict(outcome.timings) | {"assess": time.perf_counter() - before}
+    timings["total"] = timings["solve"]
+    return Solution(
+        problem=problem,
+        field=outcome.field,
+        solver=solver.name,
+        status=status,
+        message="; ".join(part for part in (why, outcome.message) if part),
+        history=outcome.history,
+        bands=verdict.bands,
+        band_kind=verdict.band_kind,
+        trust=verdict.trust,
+        measures=verdict.measures,
+        timings=timings,
+        config=to_table(problem, solver, setting),
+        environment=environment(setting),
+        study=outcome.study,
+    )
+
+
+def _status(outcome: Outcome, trust: Trust, evidence: float | None, setting: Setting) -> tuple[Status, str]:
+    if outcome.diverged:
+        return Status.DIVERGED, "training diverged"
+    if not trust.trusted:
+        return Status.UNTRUSTED, "flags: " + ", ".join(flag.name.lower() for flag in trust.flags)
+    if setting.rtol is None:
+        return Status.FINISHED, ""
+    if evidence is not None and evidence <= setting.rtol:
+        return Status.CONVERGED, f"estimated relative error {evidence:.2g} <= rtol {setting.rtol:g}"
+    found = "no error estimate is available" if evidence is None else f"estimated relative error {evidence:.2g}"
+    return (Status.BUDGET if outcome.exhausted else Status.NOT_CONVERGED), f"{found}, rtol {setting.rtol:g} not met"
+
+
+def environment(setting: Setting) -> dict[str, Any]:
+    """Seed, device, type, threads, machine and versions of this process."""
+    from importlib.metadata import version
+
+    packages = ("pdekit", "torch", "numpy", "scipy")
+    return {
+        "seed": setting.seed,
+        "device": setting.device,
+        "dtype": str(setting.dtype).removeprefix("torch."),
+        "threads": torch.get_num_threads(),
+        "machine": f"{platform.system()} {platform.machine()}",
+        "versions": {"python": platform.python_version()} | {name: version(name) for name in packages},
+    }
+
+
+def _device(name: str) -> str:
+    available = ("cpu", "cuda") if torch.cuda.is_available() else ("cpu",)
+    if name == "auto":
+        return available[-1]
+    if name not in available:
+        raise DeviceError(f"device: got {name!r}, available: {', '.join(available)}; use device='auto'")
+    return name
