@@ -121,7 +121,7 @@ class Odd:
 
     def coefficients(self, values: NDArray[np.inexact], axis: int, spacing: float) -> NDArray[np.inexact]:
         """Orthonormal DST-I of the inner points."""
-        inner = np.take(values, range(1, values.shape[axis] - 1), axis=axis)
+        inner = values[(slice(None),) * axis + (slice(1, -1),)]
         return np.sqrt(spacing) * sine_transform(inner, axis)
 
 

@@ -40,7 +40,7 @@ class DeltaF:
         the eigenmodes 3 pi and 8 pi have fallen to 0.17 and 3e-6. Take such modes where error and solution are known to be made of
         them (data sets, synthetic signals). Raw FFT bins are worst there: on (-1, 1) the error of sin x alone leaks into
         the bins next to 4 and 8.
-        One call costs n M multiplications: 10 microseconds for 1001 points and 4 modes.
+        One call costs n M multiplications: 15 microseconds for 1001 points and 4 modes.
 
     Reference: book, sections 4.2 and 15.5.
     """
