@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import IllPosedError, SingularSystemError
+from .star import Star
 from .system import LinearSystem
 
 FloatArray = NDArray[np.float64]
@@ -32,17 +33,16 @@ def solve_direct(system: LinearSystem) -> FloatArray:
     Reference:
         Swarztrauber, SIAM Review 19 (1977), 490-501, doi:10.1137/1019071.
     """
-    rhs = system.balanced_rhs()
+    system = system.balanced()
     if system.star is not None and system.star.symmetric:
-        return _by_sine_transform(system, rhs)
-    return _by_factorisation(system, rhs)
+        return _by_sine_transform(system, system.star)
+    return _by_factorisation(system)
 
 
-def _by_sine_transform(system: LinearSystem, rhs: FloatArray) -> FloatArray:
+def _by_sine_transform(system: LinearSystem, star: Star) -> FloatArray:
     from scipy.fft import dstn, idstn
 
-    assert system.star is not None
-    eigenvalues = system.star.eigenvalues(system.grid.shape)
+    eigenvalues = star.eigenvalues(system.grid.shape)
     size = np.abs(eigenvalues)
     worst = np.unravel_index(int(size.argmin()), size.shape)
     if size[worst] * _CONDITION_LIMIT <= size.max():
@@ -51,18 +51,18 @@ def _by_sine_transform(system: LinearSystem, rhs: FloatArray) -> FloatArray:
             f"solve_direct: sine mode {mode} has eigenvalue {eigenvalues[worst]:.3g} (largest {size.max():.3g}), expected none "
             "at zero: the reaction coefficient is a resonance; change it or the grid"
         )
-    modes = dstn(rhs.reshape(size.shape), type=1, overwrite_x=False)
+    modes = dstn(system.rhs.reshape(size.shape), type=1)
     modes /= eigenvalues
     full = system.known.copy()
     full[system.grid.interior] = idstn(modes, type=1, overwrite_x=True)
     return full
 
 
-def _by_factorisation(system: LinearSystem, rhs: FloatArray) -> FloatArray:
+def _by_factorisation(system: LinearSystem) -> FloatArray:
     from scipy import sparse
     from scipy.sparse.linalg import splu
 
-    matrix = system.matrix
+    matrix, rhs = system.matrix, system.rhs
     scale = float(np.abs(matrix).max())
     if system.null_space:
         # one more row fixes the mean, one more column takes up what rounding leaves of the imbalance

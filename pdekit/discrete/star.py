@@ -70,17 +70,36 @@ class Star:
             )
         return sparse.csr_matrix(total)
 
-    def eigenvalues(self, shape: tuple[int, ...]) -> FloatArray:
-        """Eigenvalues of M by sine mode (k_0, ..., k_(d-1)), k from 1; only a symmetric star has sine modes.
+    def eigenvalues(self, shape: tuple[int, ...]) -> FloatArray | NDArray[np.complex128]:
+        """Eigenvalues of M by mode (k_0, ..., k_(d-1)), k from 1; those of a symmetric star belong to sine modes.
 
         Args:
             shape: points per axis of the whole grid, boundary included.
+
+        Returns:
+            (n_0 - 2, ..., n_(d-1) - 2); complex where advection outweighs diffusion between two points.
         """
-        # centre + lower + upper vanishes exactly for a pure Laplacian, and what is left has no cancellation:
-        # the smooth modes keep all their digits
-        values = np.full([n - 2 for n in shape], self.centre + sum(self.lower) + sum(self.upper))
+        # A tridiagonal Toeplitz matrix has centre + 2 sqrt(lower upper) cos(k pi / (n - 1)). Pulling the cosine's 1 out
+        # leaves centre + lower + upper, which vanishes exactly for a Laplacian: smooth modes keep all their digits.
+        couplings = [_coupling(low, high) for low, high in zip(self.lower, self.upper, strict=True)]
+        values = np.full([n - 2 for n in shape], self.centre + sum(couplings))
         for axis, n in enumerate(shape):
             half = np.sin(0.5 * np.pi * np.arange(1, n - 1) / (n - 1))
-            part = -2.0 * (self.lower[axis] + self.upper[axis]) * half**2
+            part = -2.0 * couplings[axis] * half**2
             values = values + part.reshape([-1 if a == axis else 1 for a in range(len(shape))])
         return values
+
+    def jacobi_radius(self, shape: tuple[int, ...], omega: float) -> float:
+        """Spectral radius of I - omega D^-1 M."""
+        return float(np.abs(1.0 - omega * self.eigenvalues(shape) / self.centre).max())
+
+    @property
+    def dominant(self) -> bool:
+        """Whether the centre is at least the sum of the absolute values of the neighbours, to round-off."""
+        return sum(map(abs, self.lower + self.upper)) <= self.centre * (1.0 + 1e-12)
+
+
+def _coupling(lower: float, upper: float) -> float | complex:
+    if lower == upper:
+        return 2.0 * lower
+    return -2.0 * (lower * upper) ** 0.5  # complex for a negative product

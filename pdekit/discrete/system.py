@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, final
 
@@ -132,23 +132,24 @@ class LinearSystem:
         """Return rhs - M u, (n_unknowns,), for grid-shaped u; its values at known points do not matter."""
         return self.rhs - self.apply(self.restrict(full))
 
-    def balanced_rhs(self) -> FloatArray:
-        """Return the right-hand side, made consistent to the last digit where constants are in the null space.
+    def balanced(self) -> LinearSystem:
+        """Return a system that has a solution to the last digit: the same one, or one whose right-hand side has mean zero.
 
         Raises:
-            NonFiniteError: it holds NaN or infinity.
-            IllPosedError: source and flux do not cancel.
+            NonFiniteError: the right-hand side holds NaN or infinity.
+            IllPosedError: constants are in the null space, and source and flux do not cancel.
         """
         bad = int(np.count_nonzero(~np.isfinite(self.rhs)))
         if bad:
             raise NonFiniteError(
-                f"LinearSystem: the right-hand side is NaN or infinite at {bad} of {self.rhs.size} unknowns, expected finite "
-                "values; check the source and the boundary values"
+                f"LinearSystem: the right-hand side is NaN or infinite at {bad} of {self.rhs.size} unknowns, expected "
+                "finite values; check the source and the boundary values"
             )
         if self.balance is None:
-            return self.rhs
+            return self
         self.balance.check()
-        return self.rhs - self.rhs.mean() if self.symmetric else self.rhs
+        # the left null vector of a matrix that is not symmetric is unknown; its solver finds the imbalance
+        return replace(self, rhs=self.rhs - self.rhs.mean()) if self.symmetric else self
 
     def centred(self, full: FloatArray) -> FloatArray:
         """Return `full` with its mean over the box taken off where constants are free, unchanged elsewhere."""
