@@ -8,10 +8,17 @@ from .faces import NeumannFace as NeumannFace
 from .faces import PeriodicFace as PeriodicFace
 from .faces import RobinFace as RobinFace
 from .grid import Grid as Grid
+from .interpolate import GridFunction as GridFunction
+from .interpolate import Interpolation as Interpolation
 from .iterate import Relaxed as Relaxed
 from .iterate import Sample as Sample
 from .iterate import relax as relax
 from .krylov import cg as cg
+from .modes import exact_sweeps as exact_sweeps
+from .modes import from_sine_coefficients as from_sine_coefficients
+from .modes import predicted_sweeps as predicted_sweeps
+from .modes import relative_eigenvalues as relative_eigenvalues
+from .modes import sine_coefficients as sine_coefficients
 from .multigrid import algebraic_multigrid as algebraic_multigrid
 from .relaxation import Chebyshev as Chebyshev
 from .relaxation import GaussSeidel as GaussSeidel
