@@ -10,14 +10,13 @@ from typing import final
 import torch
 from torch import Tensor, nn
 
-from .conditions import Condition, Dirichlet, Initial, Neumann, Robin, evaluate, label, mismatch, place
+from .conditions import Condition, Dirichlet, Initial, Neumann, Robin, evaluate, label, place
 from .domain import Box
 from .errors import ConstraintError, NotApplicableError
-from .kernels.record import Recorder
 from .nn.layers import HardConstraint
-from .probe import Function, jet_of, smooth_function
+from .probe import Function, mismatch_of, smooth_function
 from .problem import Problem, conditions_of
-from .sampling import Sobol, boundary_points
+from .sampling import Uniform, boundary_points
 
 MAX_LIFTED_AXES = 5
 """Axes with non-zero data that a lift may interpolate between; it costs 3^axes evaluations of the data."""
@@ -103,16 +102,11 @@ def check_constraint(problem: Problem, parts: HardParts, points: int = 64) -> No
             raise ConstraintError(
                 f"{problem.name}: {label(condition)} cannot be hard, expected a condition on a boundary part"
             )
-        samples = boundary_points(problem.domain, place(condition), Sobol(points), generator)
-        normal = samples.normal if samples.normal is not None else torch.zeros_like(samples.x)
+        samples = boundary_points(problem.domain, place(condition), Uniform(points), generator)
         for _ in range(2):
             trial = parts.applied(_Callable(smooth_function(problem.domain, len(problem.outputs), generator)))
-            jet = jet_of(problem, samples.x, Recorder(trial, samples.x))
-            gap = mismatch(
-                condition, jet[condition.component], problem.domain.time, lambda u, n=normal: problem.normal_flux(u, n)
-            )
+            violation = mismatch_of(problem, condition, samples, trial).abs()[:, 0]
             size = 1.0 + float(evaluate(label(condition), condition.value, samples.x).abs().max())
-            violation = gap.detach().abs()[:, 0]
             worst = int(violation.argmax())
             if not float(violation[worst]) <= _TOLERANCE * size:
                 raise ConstraintError(

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from .domain import Region
+from .conditions import Dirichlet, Initial, Neumann, Robin, mismatch
+from .domain import Points, Region
 from .jet import Jet
 from .kernels.plan import DerivativeSource
+from .kernels.record import Recorder
 
 if TYPE_CHECKING:
     from .problem import Problem
@@ -35,14 +37,15 @@ def smooth_function(region: Region, outputs: int, generator: torch.Generator, te
     random = torch.rand(3, outputs, terms, dtype=torch.float64, generator=generator)
     direction = torch.rand(outputs, terms, region.dim, dtype=torch.float64, generator=generator) + 0.5
     sign = torch.randint(0, 2, direction.shape, generator=generator) * 2.0 - 1.0
-    wave = 2 * direction * sign / math.sqrt(region.dim)
     amplitude, phase, offset = (0.5 + random[0]) / terms, 2 * math.pi * random[1], random[2].mean(dim=1)
     lower, lengths = (torch.tensor(v, dtype=torch.float64) for v in (region.lower, region.lengths))
+    # As one hidden layer of sines: few operations, because each is differentiated many times in high dimension.
+    inner = ((2 / math.sqrt(region.dim)) * direction * sign / lengths).reshape(outputs * terms, region.dim).T
+    outer = torch.block_diag(*amplitude[:, :, None])
 
     def function(x: Tensor) -> Tensor:
-        unit = (x - lower.to(x)) / lengths.to(x)
-        angle = torch.einsum("nd,mtd->nmt", unit, wave.to(x)) + phase.to(x)
-        return (amplitude.to(x) * torch.sin(angle)).sum(dim=2) + offset.to(x)
+        angle = (x - lower.to(x)) @ inner.to(x) + phase.reshape(-1).to(x)
+        return torch.sin(angle) @ outer.to(x) + offset.to(x)
 
     return function
 
@@ -57,3 +60,16 @@ def jet_of(problem: Problem, x: Tensor, source: DerivativeSource) -> Jet:
         outputs=problem.outputs,
         coefficients={name: torch.tensor(value, dtype=x.dtype) for name, value in problem.unknowns.items()},
     )
+
+
+def mismatch_of(
+    problem: Problem, condition: Dirichlet | Neumann | Robin | Initial, points: Points, function: Function
+) -> Tensor:
+    """What a condition leaves over for `function` at points of its part, (n, 1), without gradients."""
+    normal = torch.zeros_like(points.x) if points.normal is None else points.normal
+    jet = jet_of(problem, points.x, Recorder(function, points.x))[condition.component]
+
+    def normal_flux(u: Jet) -> Tensor:
+        return problem.normal_flux(u, normal)
+
+    return mismatch(condition, jet, problem.domain.time, normal_flux).detach()

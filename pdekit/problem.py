@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import torch
 from torch import Tensor
 
-from .conditions import Condition, Dirichlet, Neumann, Periodic, Robin
+from .conditions import Condition, Dirichlet, Neumann, Periodic, Robin, evaluate, label
 from .domain import Region
 from .errors import NotApplicableError
 from .jet import Jet, column
@@ -95,6 +96,10 @@ class SecondOrder(Problem):
     def source(self, x: Tensor) -> Tensor:
         """f(x)."""
 
+    def mean(self) -> float | None:
+        """Mean of u over the domain, to be given where flux conditions alone leave u free up to a constant."""
+        return None
+
     def operator(self, u: Jet) -> Tensor:
         """L u = -A : D2 u - (div A) . grad u + b . grad u + c u at the jet's points, (n, 1).
 
@@ -108,8 +113,9 @@ class SecondOrder(Problem):
             result = -a * u.laplacian
         else:
             names = [self.domain.names[axis] for axis in axes]
-            second = sum(a[:, i, j, None] * u.d(p, q) for i, p in enumerate(names) for j, q in enumerate(names))
-            result = -second
+            result = u.x.new_zeros(n, 1)
+            for i, j in itertools.product(range(len(names)), repeat=2):
+                result = result - a[:, i, j, None] * u.d(names[i], names[j])
         slope = u.data("div A", self._divergence) if a is not None else None
         if slope is not None and slope.shape[1]:
             result = result - (slope * u.grad[:, 0, :]).sum(dim=1, keepdim=True)
@@ -202,7 +208,7 @@ class Elliptic(SecondOrder):
 
     def boundary_energy(self, condition: Neumann | Robin, u: Jet) -> Tensor:
         """Density of the energy on a natural part of the boundary, (n, 1)."""
-        load = u.data("natural data", lambda x: _natural_data(condition, x)) * u.value
+        load = u.data(label(condition), lambda x: evaluate(label(condition), condition.value, x)) * u.value
         return 0.5 * condition.alpha * u.value**2 - load if isinstance(condition, Robin) else -load
 
     def weak(self, u: Jet, v: Jet) -> Tensor:
@@ -216,7 +222,7 @@ class Elliptic(SecondOrder):
 
     def boundary_weak(self, condition: Neumann | Robin, u: Jet, v: Jet) -> Tensor:
         """Density of the weak form on a natural part of the boundary, (n, 1)."""
-        g = u.data("natural data", lambda x: _natural_data(condition, x))
+        g = u.data(label(condition), lambda x: evaluate(label(condition), condition.value, x))
         return (condition.alpha * u.value - g) * v.value if isinstance(condition, Robin) else -g * v.value
 
     def discretise(self, grid: Grid, order: int = 2) -> LinearSystem:
@@ -241,12 +247,6 @@ class Parabolic(SecondOrder):
         from .discretise import discretise
 
         return discretise(self, grid, order, time)
-
-
-def _natural_data(condition: Neumann | Robin, x: Tensor) -> Tensor:
-    from .conditions import evaluate, label
-
-    return evaluate(label(condition), condition.value, x)
 
 
 def conditions_of(problem: Problem, kind: type[Condition]) -> tuple[Any, ...]:
