@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 import torch
@@ -50,26 +50,32 @@ def smooth_function(region: Region, outputs: int, generator: torch.Generator, te
     return function
 
 
-def jet_of(problem: Problem, x: Tensor, source: DerivativeSource) -> Jet:
-    """The jet that the problem's residual and conditions read, with its unknown coefficients at their initial values."""
+def jet_of(
+    problem: Problem,
+    x: Tensor,
+    source: DerivativeSource,
+    coefficients: Mapping[str, Tensor] | None = None,
+    *,
+    memo: dict[str, Tensor] | None = None,
+    outputs: tuple[str, ...] | None = None,
+) -> Jet:
+    """The jet that the problem's residual and conditions read.
+
+    Args:
+        problem: names the coordinates and the unknown functions.
+        x: points (n, d).
+        source: values and derivatives there.
+        coefficients: unknown coefficients; their initial values if None.
+        memo: values of known data at x that outlive this jet.
+        outputs: names of the components, when they are not the problem's.
+    """
+    initial = {name: torch.tensor(value, dtype=x.dtype) for name, value in problem.unknowns.items()}
     return Jet(
         x,
         source,
         names=problem.domain.names,
         space_axes=problem.domain.space_axes,
-        outputs=problem.outputs,
-        coefficients={name: torch.tensor(value, dtype=x.dtype) for name, value in problem.unknowns.items()},
+        outputs=outputs or problem.outputs,
+        coefficients=coefficients or initial,
+        memo=memo,
     )
-
-
-def mismatch_of(
-    problem: Problem, condition: Dirichlet | Neumann | Robin | Initial, points: Points, function: Function
-) -> Tensor:
-    """What a condition leaves over for `function` at points of its part, (n, 1), without gradients."""
-    normal = torch.zeros_like(points.x) if points.normal is None else points.normal
-    jet = jet_of(problem, points.x, Recorder(function, points.x))[condition.component]
-
-    def normal_flux(u: Jet) -> Tensor:
-        return problem.normal_flux(u, normal)
-
-    return mismatch(condition, jet, problem.domain.time, normal_flux).detach()

@@ -1,0 +1,147 @@
+"""The ansatz: network, hard conditions and unknown coefficients in one module, and jets of it on point sets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from enum import Enum
+from typing import final
+
+import torch
+from torch import Tensor, nn
+
+from ..conditions import Condition
+from ..constraints import hard_constraint
+from ..errors import DtypeError, ShapeError
+from ..jet import Jet
+from ..kernels import Derivatives, Kernel, Plan, Recorder, select_kernel
+from ..nn import Architecture, HardConstraint, check_parameters
+from ..probe import jet_of
+from ..problem import Problem
+from ..sampling import Sobol, interior_points
+
+
+@final
+class Enforcement(Enum):
+    """How Dirichlet and initial conditions are met."""
+
+    SOFT = "soft"
+    """By terms of the loss."""
+    HARD = "hard"
+    """By construction: u = lift + distance * network."""
+
+
+@final
+class Ansatz(nn.Module):
+    """What a training moves: a function of the coordinates and the unknown coefficients of the problem.
+
+    Args:
+        function: maps (n, d) to (n, m), hard conditions included.
+        unknowns: unknown coefficients with the values to start from.
+        dtype: of the coefficients.
+    """
+
+    def __init__(self, function: nn.Module, unknowns: Mapping[str, float], dtype: torch.dtype) -> None:
+        super().__init__()
+        self.function = function
+        self.unknowns = nn.ParameterDict({k: nn.Parameter(torch.tensor(v, dtype=dtype)) for k, v in unknowns.items()})
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The function's values, (n, m)."""
+        return self.function(x)
+
+
+def build_ansatz(
+    problem: Problem,
+    network: Architecture,
+    enforcement: Enforcement,
+    generator: torch.Generator,
+    dtype: torch.dtype,
+    device: str,
+) -> tuple[Ansatz, tuple[Condition, ...]]:
+    """The ansatz and the conditions that remain soft.
+
+    Raises:
+        ShapeError: the network's output does not have one column per unknown of the problem.
+        NonFiniteError: NaN among the initial weights.
+    """
+    domain, outputs = problem.domain, problem.outputs
+    built: nn.Module = network.build(
+        domain.dim, len(outputs), lower=domain.lower, upper=domain.upper, generator=generator, dtype=dtype
+    )
+    check_parameters(built)
+    _check_output(problem, network, built, dtype)
+    soft = problem.conditions
+    if enforcement is Enforcement.HARD:
+        parts = hard_constraint(problem)
+        soft = tuple(c for c in soft if c not in parts.covered)
+        built = HardConstraint(built, parts.distance, parts.lift)
+    return Ansatz(built, problem.unknowns, dtype).to(device), soft
+
+
+def _check_output(problem: Problem, network: Architecture, built: nn.Module, dtype: torch.dtype) -> None:
+    lower = torch.tensor([problem.domain.lower, problem.domain.upper], dtype=torch.float64).to(dtype)
+    with torch.no_grad():
+        values = built(lower)
+    name = type(network).__name__
+    if tuple(values.shape) != (2, len(problem.outputs)):
+        raise ShapeError(
+            f"{name} for {problem.name}: maps 2 points to shape {tuple(values.shape)}, expected (2, {len(problem.outputs)}), "
+            f"one column for each of {problem.outputs}"
+        )
+    if values.dtype != dtype:
+        raise DtypeError(f"{name} for {problem.name}: returns {values.dtype} for {dtype} inputs; build it in {dtype}")
+
+
+@final
+class Jets:
+    """Jets of one function on named point sets, with derivative plans found once and data kept as long as the points.
+
+    Args:
+        problem: names the coordinates and the unknowns.
+        function: the network, with hard conditions.
+        coefficients: the unknown coefficients.
+        steps: how often jets will be asked for, so that compilation is chosen only where it pays.
+    """
+
+    def __init__(
+        self,
+        problem: Problem,
+        function: nn.Module,
+        coefficients: Mapping[str, Tensor] | None = None,
+        *,
+        steps: int = 1,
+        outputs: tuple[str, ...] | None = None,
+    ) -> None:
+        self._problem, self._function, self._steps = problem, function, steps
+        self._coefficients, self._outputs = coefficients or {}, outputs or problem.outputs
+        self._kernels: dict[Plan, Kernel] = {}
+        self._batch: Mapping[str, Tensor] | None = None
+        self._memos: dict[str, dict[str, Tensor]] = {}
+
+    def plan(self, expression: Callable[[Jet], object]) -> Plan:
+        """Which derivatives an expression asks for, found by evaluating it at two points of the domain."""
+        parameter = next(self._function.parameters())
+        points = interior_points(self._problem.domain, Sobol(2), torch.Generator().manual_seed(0))
+        x = points.x.to(parameter.device, parameter.dtype)
+        recorder = Recorder(self._function, x)
+        expression(jet_of(self._problem, x, recorder, self._coefficients, outputs=self._outputs))
+        return recorder.plan()
+
+    def __call__(self, name: str, batch: Mapping[str, Tensor], plan: Plan) -> Jet:
+        """The jet on one point set of the batch."""
+        if batch is not self._batch:
+            self._batch, self._memos = batch, {}
+        x = batch[f"{name}.x"]
+        return jet_of(
+            self._problem,
+            x,
+            self._derivatives(x, plan),
+            self._coefficients,
+            memo=self._memos.setdefault(name, {}),
+            outputs=self._outputs,
+        )
+
+    def _derivatives(self, x: Tensor, plan: Plan) -> Derivatives:
+        if plan not in self._kernels:
+            self._kernels[plan] = select_kernel(self._function, plan, steps_expected=self._steps)
+        return self._kernels[plan](self._function, x, plan)

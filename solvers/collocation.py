@@ -1,0 +1,161 @@
+"""Collocation: which points a network is trained on, as a configuration and as the batch of tensors it yields."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import final
+
+import torch
+from torch import Tensor
+
+from ..conditions import Condition, Observations, Periodic, label, place
+from ..domain import Box, Points
+from ..errors import NotApplicableError
+from ..problem import Problem
+from ..sampling import (
+    GaussLegendre,
+    Grid,
+    LatinHypercube,
+    Sampler,
+    Sobol,
+    Uniform,
+    boundary_points,
+    check_count,
+    interior_points,
+)
+
+INTERIOR = "interior"
+"""Name of the interior point set; the others bear their condition's label."""
+
+_GAUSS_NODES = 8
+
+
+@final
+class Law(Enum):
+    """How points are laid out."""
+
+    GRID = "grid"
+    GAUSS_LEGENDRE = "gauss-legendre"
+    SOBOL = "sobol"
+    LATIN_HYPERCUBE = "lhs"
+    UNIFORM = "uniform"
+
+    def sampler(self, n: int, dim: int) -> Sampler:
+        """A sampler with about n points in `dim` dimensions; tensor rules round the points per axis up."""
+        per_axis = max(2, _root(n, max(dim, 1)))
+        match self:
+            case Law.GRID:
+                return Grid(per_axis)
+            case Law.GAUSS_LEGENDRE:
+                nodes = min(_GAUSS_NODES, per_axis)
+                return GaussLegendre(nodes, -(-per_axis // nodes))
+            case Law.SOBOL:
+                return Sobol(n)
+            case Law.LATIN_HYPERCUBE:
+                return LatinHypercube(n)
+            case Law.UNIFORM:
+                return Uniform(n)
+
+
+@final
+@dataclass(frozen=True)
+class Collocation:
+    """Training points of a network.
+
+    Args:
+        points: in the interior.
+        law: how they are laid out. Energies of oscillating solutions need a quadrature (gauss-legendre, grid, or a full
+            sobol set): the noise of random points is largest in the smooth modes, which are the least stiff.
+        boundary_points: on all conditions together, shared out by measure.
+        resample_every: steps between new points; None keeps them. Only random laws change.
+
+    Good values: 30 points per wavelength and axis in low dimension, a few thousand in all beyond three.
+    """
+
+    points: int = 2048
+    law: Law = Law.SOBOL
+    boundary_points: int = 256
+    resample_every: int | None = None
+
+    def __post_init__(self) -> None:
+        check_count("Collocation.points", self.points)
+        check_count("Collocation.boundary_points", self.boundary_points)
+
+    def interior(self, problem: Problem, generator: torch.Generator) -> Points:
+        """Interior points of the problem's domain."""
+        return interior_points(problem.domain, self.law.sampler(self.points, problem.domain.dim), generator)
+
+
+@final
+class PointSets:
+    """Draws the batch of a training: interior points and one set per soft condition.
+
+    Args:
+        problem: whose domain they lie in.
+        collocation: how many and where.
+        soft: conditions that enter the loss.
+        dtype, device: of the tensors.
+    """
+
+    def __init__(
+        self, problem: Problem, collocation: Collocation, soft: Sequence[Condition], dtype: torch.dtype, device: str
+    ) -> None:
+        self._problem, self._collocation, self._soft = problem, collocation, tuple(soft)
+        self._dtype, self._device = dtype, device
+
+    def sample(self, generator: torch.Generator) -> dict[str, Tensor]:
+        """Tensors named `set.x` (n, d), `set.weight` (n,) and, on boundaries, `set.normal` (n, d)."""
+        sets = {INTERIOR: self._collocation.interior(self._problem, generator)}
+        share = max(1, self._collocation.boundary_points // max(1, len(self._soft)))
+        for condition in self._soft:
+            sets |= self._points(condition, share, generator)
+        batch: dict[str, Tensor] = {}
+        for name, points in sets.items():
+            placed = points.to(self._dtype, self._device)
+            batch |= {f"{name}.x": placed.x, f"{name}.weight": placed.weight}
+            if placed.normal is not None:
+                batch[f"{name}.normal"] = placed.normal
+        return batch
+
+    def _points(self, condition: Condition, n: int, generator: torch.Generator) -> dict[str, Points]:
+        problem, name = self._problem, label(condition)
+        match condition:
+            case Observations():
+                count = len(condition.x)
+                return {name: Points(condition.x, torch.full((count,), 1.0 / count, dtype=torch.float64))}
+            case Periodic():
+                return _paired(problem, condition, self._collocation.law, n, generator)
+            case _:
+                where = place(condition)
+                dim = problem.domain.parameter_dim(problem.domain.resolve(where)[0])
+                return {name: boundary_points(problem.domain, where, self._collocation.law.sampler(n, dim), generator)}
+
+
+def mean(batch: Mapping[str, Tensor], name: str, values: Tensor) -> Tensor:
+    """Weighted mean over a point set of a column (n, 1)."""
+    weight = batch[f"{name}.weight"]
+    return (values[:, 0] * weight).sum() / weight.sum()
+
+
+def _paired(problem: Problem, condition: Periodic, law: Law, n: int, generator: torch.Generator) -> dict[str, Points]:
+    """The same points on the two faces of a periodic axis."""
+    box = problem.domain
+    if not isinstance(box, Box):
+        raise NotApplicableError(f"{problem.name}: periodic conditions need a box, got a {type(box).__name__}")
+    lower, upper = box.resolve((f"{condition.axis}-", f"{condition.axis}+"))
+    dim = box.parameter_dim(lower)
+    unit, weight = law.sampler(n, dim).unit(dim, generator)
+    name = label(condition)
+    return {f"{name}.lower": box.placed(unit, weight, lower), f"{name}.upper": box.placed(unit, weight, upper)}
+
+
+def _root(n: int, dim: int) -> int:
+    """Smallest k with k^dim >= n."""
+    k = max(1, round(n ** (1 / dim)))
+    while k**dim < n:
+        k += 1
+    while k > 1 and (k - 1) ** dim >= n:
+        k -= 1
+    return k
