@@ -131,6 +131,7 @@ class Loop:
         self.history = Record()
         self.best = Best(math.inf, 0, self.state())
         self.notes: list[str] = []
+        self.exhausted = False  # whether the last phase that ended did so because its optimisers could not go on
         self.first_loss: float | None = None
         self.loss = math.nan  # newest value of the primary player's loss that was read
         self.rolled_back = False
@@ -162,18 +163,22 @@ class Loop:
 
     def ready(self) -> bool:
         """Go on to the next phase if this one is over; tell whether there is a step left to do."""
-        while self.phase < len(self.phases):
+        while True:
             phase = self.phases[self.phase]
             reasons = [mover.end_reason for mover in self.movers]
             if self.local < phase.steps and not all(reasons):
                 return True
-            if self.local < phase.steps:
-                self.notes.append(
-                    f"phase {self.phase + 1} ended after {self.local} of {phase.steps} steps: {reasons[0]}"
-                )
-            self.phase, self.local, self.rolled_back = self.phase + 1, 0, False
-            self.movers = self._build_movers()
-        return False
+            self.exhausted = self.local < phase.steps
+            if self.exhausted:
+                self._note(f"phase {self.phase + 1} ended after {self.local} of {phase.steps} steps: {reasons[0]}")
+            if self.phase + 1 == len(self.phases):
+                return False  # the optimisers stay, so that a resumed run with more steps goes on with them
+            self.enter(self.phase + 1, 0)
+
+    def enter(self, phase: int, local: int) -> None:
+        """Go to a step of a phase, with fresh optimisers."""
+        self.phase, self.local, self.rolled_back = phase, local, False
+        self.movers = self._build_movers()
 
     def advance(self) -> str | None:
         """Do one step: draw points if due, record if due, let every turn update.
@@ -214,9 +219,11 @@ class Loop:
             self._append_row(None, self.probes)
 
     def _build_movers(self) -> list[Mover]:
-        if self.phase >= len(self.phases):
-            return []
         return [Mover(turn, self.objective, self.weights) for turn in self.phases[self.phase].turns]
+
+    def _note(self, text: str) -> None:
+        if text not in self.notes:  # a resumed run comes to the same conclusion again
+            self.notes.append(text)
 
     def _draw_if_due(self, phase: Phase) -> bool:
         if phase.resample_every is None or self.local % phase.resample_every or self.drawn_at == self.step:
@@ -238,13 +245,9 @@ class Loop:
         return next((reason for rule in self.stop if (reason := rule.reason(self.history)) is not None), None)
 
     def _append_row(self, evaluation: tuple[Mapping[str, Tensor], Tensor] | None, probes: Sequence[Probe]) -> None:
-        row: dict[str, float] = {
-            "step": self.step,
-            "phase": min(self.phase + 1, len(self.phases)),
-            "seconds": self.seconds,
-        }
+        row: dict[str, float] = {"step": self.step, "phase": self.phase + 1, "seconds": self.seconds}
         for player in self.recorded:
-            reuse = evaluation is not None and self.movers and self.movers[0].player == player
+            reuse = evaluation is not None and self.movers[0].player == player
             terms, total = (
                 evaluation
                 if evaluation is not None and reuse
@@ -253,6 +256,9 @@ class Loop:
             prefix = "" if player == self.primary else f"{player}."
             row[f"{prefix}loss"] = float(total.detach())
             row |= {f"{prefix}{name}": float(term.detach()) for name, term in terms.items()}
+        if not self._healthy(row["loss"], self.primary) and self._undone(row["loss"], self.movers[0]):
+            self._append_row(None, probes)
+            return
         self._check_loss(row["loss"], self.primary)
         for probe in probes:
             for name, value in probe.measure().items():
@@ -298,21 +304,25 @@ class Loop:
                 kept.copy_(p)
 
     def _iterate(self, mover: Mover) -> None:
-        """One iteration of L-BFGS and its kind; once per phase a bad one is undone and tried more carefully."""
+        """Do one iteration of L-BFGS and its kind."""
         self._keep(self.loss if math.isfinite(self.loss) else math.inf)
         value = mover.iterate(self.batch)
         if self._healthy(value, mover.player):
             if mover.player == self.primary:
                 self.loss = value
             return
-        if self.rolled_back or not isinstance(mover.optimizer, IterativeOptimizer):
+        if not self._undone(value, mover):
             raise self.diverged(value)
+
+    def _undone(self, value: float, mover: Mover) -> bool:
+        """Go back to the kept parameters and restart the optimiser, if it is of the kind that can; once per phase."""
+        if self.rolled_back or not isinstance(mover.optimizer, IterativeOptimizer):
+            return False
         self.rolled_back = True
         self._restore_kept()
         mover.optimizer.restart()
-        self.notes.append(
-            f"step {self.step}: the loss became {value:g}; went back and restarted {mover.turn.optimizer.name}"
-        )
+        self._note(f"step {self.step}: the loss became {value:g}; went back and restarted {mover.turn.optimizer.name}")
+        return True
 
     def _restore_kept(self) -> None:
         with torch.no_grad():

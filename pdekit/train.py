@@ -12,16 +12,21 @@ import torch
 from torch import nn
 
 from .checks import integer
+from .errors import ConfigError, DivergenceError
+from .interrupt import Interrupted, InterruptGuard
 from .loop import Loop, State, load_state
 from .preflight import check_players, check_terms, checked_weights
 from .progress import Progress, Quiet
 from .recipe import Below, Budget, Every, Objective, Phase, Probe, Stalled, StopRule, Turn
 from .record import Record
+from .resume import Saver, Scalar
+from .rundir import RunDirectory
 
 __all__ = [
     "Below",
     "Budget",
     "Every",
+    "Interrupted",
     "Objective",
     "Phase",
     "Probe",
@@ -88,6 +93,11 @@ def train(
     stop: Sequence[StopRule] = (),
     best_of: str = "loss",
     record_every: int = 100,
+    run: RunDirectory | None = None,
+    checkpoint_every: Every = Every(seconds=30.0),  # noqa: B008
+    identity: Mapping[str, Scalar] | None = None,
+    resume: bool = False,
+    interrupts: bool = False,
     progress: Progress | None = None,
 ) -> Trained:
     """Train the players of an objective through the phases.
@@ -104,6 +114,13 @@ def train(
         stop: rules consulted after each new row of the history.
         best_of: the column whose smallest value makes a state the best; recorded rows only.
         record_every: steps between rows of the history.
+        run: where checkpoints and the history go; without it nothing is written.
+        checkpoint_every: how often; one is written before the first step (so that a full or read-only disk is noticed
+            then) and one at the end in any case.
+        identity: flat fields that say what is solved and how; a checkpoint with others is refused.
+        resume: go on from the checkpoint in `run`; on the CPU the outcome is the one of an uninterrupted run, bit for
+            bit, the column "seconds" excepted.
+        interrupts: on SIGINT or SIGTERM finish the step, save, and raise `Interrupted`.
         progress: what is shown meanwhile; nothing by default.
 
     Returns:
@@ -113,6 +130,9 @@ def train(
         ConfigError, ShapeError, UnknownNameError, NonFiniteError, GraphError: before the first step.
         DivergenceError: when the loss becomes NaN, infinite, or 1e6 times the first; the modules then hold the better
             of the last finite and the best recorded parameters.
+        FileNotFoundError, CheckpointError, ProblemMismatchError: when there is nothing fit to resume from.
+        Interrupted: after a signal, if `interrupts`.
+        Exception: whatever a probe raises, after a checkpoint.
     """
     integer("train", "record_every", record_every)
     check_players(objective.players, phases)
@@ -131,14 +151,21 @@ def train(
         best_of=best_of,
         record_every=record_every,
     )
+    saver = _saver(run, checkpoint_every, identity, resume)
+    if saver is not None:
+        if resume:
+            saver.load(loop)
+        else:
+            saver.save(loop)
     progress = progress if progress is not None else Quiet()
     progress.start(min(loop.planned_steps, budget.steps or loop.planned_steps), loop.step)
-    status, reason = TrainStatus.FINISHED, ""
+    ending = "stopped by an error"
     try:
-        status, reason = _run(loop, budget, progress)
-        loop.finish()
+        with InterruptGuard(interrupts) as guard:
+            status, reason = _run(loop, budget, progress, saver, guard)
+        ending = f"{loop.step} steps, loss {loop.loss:.3e}"
     finally:
-        progress.finish(f"{loop.step} steps, loss {loop.loss:.3e}")
+        progress.finish(ending)
     message = "; ".join([reason or status.value, *loop.notes])
     best = loop.best
     return Trained(
@@ -146,22 +173,63 @@ def train(
     )
 
 
-def _run(loop: Loop, budget: Budget, progress: Progress) -> tuple[TrainStatus, str]:
-    """Advance until something ends it."""
+def _saver(run: RunDirectory | None, every: Every, identity: Mapping[str, Scalar] | None, resume: bool) -> Saver | None:
+    if run is not None:
+        return Saver(run, every, identity or {})
+    if resume:
+        raise ConfigError("train: resume: got True without a run directory, expected run=RunDirectory.open(path)")
+    return None
+
+
+def _run(
+    loop: Loop, budget: Budget, progress: Progress, saver: Saver | None, guard: InterruptGuard
+) -> tuple[TrainStatus, str]:
+    """Advance until something ends it; then save, obey a signal, record the last row."""
+    try:
+        ending = _advance(loop, budget, progress, saver, guard)
+        if saver is not None:
+            # Before the last row, which an uninterrupted run with a larger budget would not have.
+            saver.save(loop)
+        if guard.received is not None:
+            saved = "saved" if saver is not None else "not saved, for there is no run directory"
+            raise Interrupted(guard.received, f"{guard.received.name} after step {loop.step}; {saved}")
+        loop.finish()
+    except DivergenceError:
+        raise  # the last checkpoint was sound; this state is not worth keeping
+    except Exception as error:
+        if saver is not None and loop.clean:
+            _save_for(error, loop, saver)
+        raise
+    if saver is not None:
+        saver.write_history(loop.history)
+    return ending
+
+
+def _save_for(error: Exception, loop: Loop, saver: Saver) -> None:
+    """Save while an error is on its way out, without hiding it behind another."""
+    try:
+        saver.save(loop)
+        error.add_note(f"pdekit: the state of step {loop.step} was saved; resume from it once the cause is removed")
+    except OSError as second:
+        error.add_note(f"pdekit: saving step {loop.step} failed as well: {second}")
+
+
+def _advance(
+    loop: Loop, budget: Budget, progress: Progress, saver: Saver | None, guard: InterruptGuard
+) -> tuple[TrainStatus, str]:
     shown = 0.0
-    row: Mapping[str, float] = {}
-    while loop.ready():
+    while guard.received is None and loop.ready():
         if budget.steps is not None and loop.step >= budget.steps:
             return TrainStatus.STEP_BUDGET, ""
         if budget.seconds is not None and loop.seconds >= budget.seconds:
             return TrainStatus.TIME_BUDGET, ""
+        if saver is not None and saver.due(loop.step):
+            saver.save(loop)
         reason = loop.advance()
         if reason is not None:
             return TrainStatus.STOPPED, f"stopped at step {loop.step}: {reason}"
         now = time.perf_counter()
         if now - shown > _SECONDS_BETWEEN_UPDATES:
             shown = now
-            row = {name: loop.history.last(name) for name in loop.history.columns}
-            progress.update(loop.step, loop.loss, row)
-    ended = bool(loop.notes) and loop.notes[-1].startswith(f"phase {len(loop.phases)} ended")
-    return (TrainStatus.EXHAUSTED if ended else TrainStatus.FINISHED), ""
+            progress.update(loop.step, loop.loss, {name: loop.history.last(name) for name in loop.history.columns})
+    return (TrainStatus.EXHAUSTED if loop.exhausted else TrainStatus.FINISHED), ""

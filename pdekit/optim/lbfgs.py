@@ -73,7 +73,7 @@ class LBFGSIteration(IterativeOptimizer):
         self._point: Trial | None = None  # loss and gradient at the current parameters, while they are valid
         self._steps: list[Tensor] = []
         self._changes: list[Tensor] = []
-        self._inverse_products: list[float] = []
+        self._inverse_products: list[Tensor] = []
         self._scale = 1.0  # of the initial inverse Hessian
         self._caution = 1.0  # shrinks the first step after a restart
         self._fresh = True  # no iteration since the start or the last restart
@@ -142,8 +142,8 @@ class LBFGSIteration(IterativeOptimizer):
         return self._loss(found)
 
     def _remember(self, step: Tensor, change: Tensor) -> None:
-        product = float(step @ change)
-        norm = float(change @ change)
+        inner = step @ change
+        product, norm = float(inner), float(change @ change)
         # Relative curvature test, so that it holds near convergence where both vectors are tiny.
         if not product > torch.finfo(step.dtype).eps * float(step.norm()) * norm**0.5:
             return
@@ -151,23 +151,23 @@ class LBFGSIteration(IterativeOptimizer):
             del self._steps[0], self._changes[0], self._inverse_products[0]
         self._steps.append(step)
         self._changes.append(change)
-        self._inverse_products.append(1.0 / product)
+        self._inverse_products.append(inner.reciprocal())
         self._scale = product / norm
 
     def _direction(self, gradient: Tensor) -> Tensor:
-        """Return -H g by the two-loop recursion."""
+        """Return -H g by the two-loop recursion, without reading a number back from the device."""
         direction = gradient.neg()
         alphas = []
         for s, y, rho in zip(
             reversed(self._steps), reversed(self._changes), reversed(self._inverse_products), strict=True
         ):
-            alpha = rho * float(s @ direction)
-            direction.add_(y, alpha=-alpha)
+            alpha = rho * (s @ direction)
+            direction.addcmul_(y, alpha, value=-1.0)
             alphas.append(alpha)
         direction.mul_(self._scale)
         pairs = zip(self._steps, self._changes, self._inverse_products, reversed(alphas), strict=True)
         for s, y, rho, alpha in pairs:
-            direction.add_(s, alpha=alpha - rho * float(y @ direction))
+            direction.addcmul_(s, alpha - rho * (y @ direction))
         return direction
 
     def _evaluate(self, closure: Closure, length: float, direction: Tensor | None) -> Trial:
@@ -215,7 +215,7 @@ class LBFGSIteration(IterativeOptimizer):
         self.param_groups[0]["lr"] = state_dict["lr"]
         self._steps = [vector(v) for v in state_dict["steps"]]
         self._changes = [vector(v) for v in state_dict["changes"]]
-        self._inverse_products = list(state_dict["inverse_products"])
+        self._inverse_products = [vector(v) for v in state_dict["inverse_products"]]
         self._scale = state_dict["scale"]
         self._caution = state_dict["caution"]
         self._fresh = state_dict["fresh"]
