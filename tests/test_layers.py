@@ -22,7 +22,10 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         *("conditions", "problem", "probe", "coverage", "check", "constraints", "discretise", "operator", "field"),
         *("recipe", "preflight", "interrupt", "progress", "loop", "rundir", "checkpoint", "resume", "train"),
     ),
-    ("solution", "trust", "report", "storage", "export", "plot", "solver", "compare", "cli"),
+    (
+        *("study", "solution", "trust", "report", "storage", "export", "plot_style", "plot_problem", "plot_study"),
+        *("plot", "solver", "compare", "cli"),
+    ),
     ("problems", "solvers"),
     ("phenomena",),
 )
@@ -55,18 +58,21 @@ PEERS: dict[str, frozenset[str]] = {
     "train": frozenset({"recipe", "preflight", "interrupt", "progress", "loop", "rundir", "checkpoint", "resume"}),
     "trust": frozenset({"solution"}),
     "report": frozenset({"solution"}),
-    "storage": frozenset({"solution", "report"}),
+    "storage": frozenset({"solution", "report", "study"}),
     "export": frozenset({"solution"}),
-    "plot": frozenset({"solution"}),
+    "plot_problem": frozenset({"plot_style"}),
+    "plot_study": frozenset({"plot_style", "study"}),
+    "plot": frozenset({"solution", "plot_style", "plot_study", "study"}),
     "solver": frozenset({"solution", "trust", "report", "storage"}),
     "compare": frozenset({"solution", "trust", "report", "plot", "solver"}),
-    "cli": frozenset({"solution", "trust", "report", "storage", "export", "plot", "solver", "compare"}),
+    "cli": frozenset({"solution", "trust", "report", "storage", "export", "plot", "plot_problem", "solver", "compare"}),
 }
 
 # One by one: upward imports inside a function or for type checkers only, where a method on the lower type reads better.
 DELEGATES = frozenset(
     {
         ("problem", "check"),  # problem.check()
+        ("problem", "plot_problem"),  # problem.plot()
         ("problem", "discretise"),  # problem.discretise(grid)
         ("probe", "problem"),  # the type of an argument
         ("result", "plot"),  # the design's name for solution.py's delegates
