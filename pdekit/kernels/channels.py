@@ -40,11 +40,19 @@ class AffineChannels:
 
     def powers(self) -> Tensor:
         """Return the product of slopes along each multi-index but (), (C - 1, w): d^a f(z) = f^(|a|)(z) * powers[a]."""
-        layout, slopes = self.layout, self.slopes.unbind(0)
-        rows = [torch.stack([slopes[layout.rows[axis,] - 1] for axis in axes]).prod(0) for axes in layout.indices[1:]]
-        if layout.collapsed:
-            rows.append(sum((slopes[layout.rows[axis,] - 1] ** 2 for axis in layout.collapsed), torch.zeros_like(rows[0])))
-        return torch.stack(rows) if rows else self.slopes
+        layout, slopes = self.layout, self.slopes
+        blocks = [slopes]
+        for _, start, stop in layout.blocks[1:]:
+            if start == len(layout.indices):
+                positions = [layout.rows[axis,] - 1 for axis in layout.collapsed]
+                blocks.append((slopes[positions] ** 2).sum(0, keepdim=True))
+                continue
+            product: Tensor | None = None
+            for axes in zip(*layout.indices[start:stop], strict=True):
+                factor = slopes[[layout.rows[axis,] - 1 for axis in axes]]
+                product = factor if product is None else product * factor
+            blocks += [] if product is None else [product]
+        return torch.cat(blocks)
 
     def stacked(self) -> Tensor:
         """Return all channels, (C, n, w)."""

@@ -36,6 +36,11 @@ def derivatives(function: Callable[[Tensor], Tensor], z: Tensor, order: int, val
     return result if tracked else [term.detach() for term in result]
 
 
+def has_closed_form(function: Callable[[Tensor], Tensor]) -> bool:
+    """Whether the function's type has derivatives of its own in the table."""
+    return derivatives.dispatch(type(function)) is not derivatives.dispatch(object)
+
+
 def _slope(term: Tensor, z: Tensor) -> Tensor:
     if not term.requires_grad:
         return torch.zeros_like(z)
@@ -66,16 +71,16 @@ def _power(function: Power, z: Tensor, order: int, value: Tensor | None = None) 
 
 @derivatives.register
 def _tanh(function: Tanh, z: Tensor, order: int, value: Tensor | None = None) -> list[Tensor]:
-    # With t = tanh z every derivative is a polynomial in t, since t' = 1 - t^2.
+    # With t = tanh z every derivative is a polynomial in t, since t' = 1 - t^2 = s; addcmul makes one pass of each.
     t = torch.tanh(z) if value is None else value
     result = [t]
     if order >= 1:
-        slope = 1 - t * t
+        slope = torch.addcmul(t.new_ones(()), t, t, value=-1)
         result.append(slope)
     if order >= 2:
-        result.append(-2 * t * slope)
+        result.append(torch.addcmul(t.new_zeros(()), t, slope, value=-2))
     if order >= 3:
-        result.append((4 - 6 * slope) * slope)
+        result.append(torch.addcmul(4 * slope, slope, slope, value=-6))
     if order >= 4:
         result.append((24 * slope - 8) * t * slope)
     if order >= 5:

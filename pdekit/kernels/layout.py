@@ -63,6 +63,13 @@ class Layout:
         return tuple(axes[0] for axes in self.indices if len(axes) == 1)
 
     @cached_property
+    def blocks(self) -> tuple[tuple[int, int, int], ...]:
+        """(order, start, stop) of each run of rows of one order, above the value."""
+        orders = [len(axes) for axes in self.indices]
+        runs = [(k, orders.index(k), orders.index(k) + orders.count(k)) for k in sorted(set(orders) - {0})]
+        return (*runs, (2, len(orders), len(orders) + 1)) if self.collapsed else tuple(runs)
+
+    @cached_property
     def pairs(self) -> tuple[tuple[tuple[int, int], ...], ...]:
         """For each row above the first derivatives, if the order is 2: the row pairs i, j that f'' z_i z_j sums over."""
         pairs = tuple(((self.rows[a[:1]], self.rows[a[1:]]),) for a in self.indices if len(a) == 2)
