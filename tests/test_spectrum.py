@@ -126,6 +126,29 @@ def test_both_ends_of_the_grid_do_not_leak_when_the_period_is_declared_closed():
     assert np.sort(wrong)[:-2].max() > 1e-2
 
 
+def test_closed_period_is_the_trapezoid_rule():
+    x, h = grid(0.0, 2.0, 33)
+    of = spectrum(np.exp(x), h, basis=Periodic(closed=True))
+    expected = [np.trapezoid(np.exp(x) * np.exp(-1j * k * x), x) / 2.0 for k in of.wavenumbers[0]]
+    assert of.amplitude == pytest.approx(np.array(expected), abs=1e-14)
+
+
+def test_even_basis_reads_the_constant_and_the_sawtooth():
+    amplitude = spectrum(3.0 + 0.5 * (-1.0) ** np.arange(9), 0.1, basis=Even()).amplitude
+    assert amplitude[[0, -1]] == pytest.approx([3.0, 0.5])
+    assert np.abs(amplitude[1:-1]).max() < 1e-14
+
+
+@settings(max_examples=30, deadline=None)
+@given(hnp.arrays(float, (2, 6, 5), elements=st.floats(-1, 1)), st.floats(-3, 3), st.sampled_from(BASES))
+def test_spectrum_is_linear(pair, factor, basis):
+    a, b, both = (
+        spectrum(values, (0.1, 0.3), basis=basis, window=Hann(), detrend=True).amplitude
+        for values in (*pair, pair[0] + factor * pair[1])
+    )
+    assert both == pytest.approx(a + factor * b, abs=1e-12)
+
+
 def test_window_keeps_amplitudes_and_stops_leakage():
     x, h = grid(0.0, 1.0, 257)
     tone = np.cos(2 * np.pi * 20.5 * x)  # half way between two bins: the worst case
@@ -207,6 +230,23 @@ def test_projection_recovers_coefficients_at_random_points(dim):
     assert found.coefficients == pytest.approx(truth, abs=1e-10)
     assert found.remainder < 1e-12
     assert 1 < found.condition < 1e4
+
+
+def test_projection_on_waves_that_are_not_orthogonal():
+    rng = np.random.default_rng(12)
+    points, modes = rng.uniform(-1, 1, (50, 2)), Waves.of([[1, 2], [3, -1], [0, 4], [-2, -2]])
+    truth = rng.standard_normal(4) + 1j * rng.standard_normal(4)
+    found = projection(modes.matrix(points) @ truth, points, modes)
+    assert found.condition > 1.1
+    assert found.coefficients == pytest.approx(truth, abs=1e-12)
+
+
+@pytest.mark.parametrize("k", [4.6, 5.4])
+@pytest.mark.parametrize("order", [4, 5, 6])
+def test_eigenmode_near_is_the_strongest_of_three(k, order):
+    x, y = np.meshgrid(np.linspace(0, np.pi, 21), np.linspace(0, np.pi, 17), indexing="ij")
+    values = np.sin(order * x) * np.sin(15 * y) + 0.1 * np.sin(5 * x) * np.sin(14 * y) + 9 * np.sin(x) * np.sin(y)
+    assert eigenmodes_near(values, (np.pi / 20, np.pi / 16), [[k, 15.3]]).tolist() == [[order, 15]]
 
 
 def test_projection_with_weights_is_the_least_squares_solution():
