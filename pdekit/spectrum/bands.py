@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..errors import FrequencyError, ShapeError
 from ._arrays import Array, as_field, as_real, per_axis
-from .basis import Basis, Even, radius, transform
+from .basis import Basis, Even, as_bases, radius, transform
 
 
 def octaves(lowest: float, highest: float) -> Array:
@@ -120,9 +120,7 @@ class BandMeter:
         field = as_field("reference", reference)
         self._shape = field.shape
         self._spacing = per_axis("spacing", spacing, field.ndim)
-        self._bases = basis if isinstance(basis, tuple) else (basis,) * field.ndim
-        if len(self._bases) != field.ndim:
-            raise ShapeError(f"basis: got {len(self._bases)}, expected {field.ndim}; give one for each axis")
+        self._bases = as_bases(basis, field.ndim)
         wavenumbers, coefficients = transform(field, self._spacing, self._bases)
         lowest = min(float(np.abs(k[k != 0]).min()) for k in wavenumbers)
         nyquist = float((np.pi / self._spacing).max())

@@ -8,7 +8,7 @@ from typing import Any, Protocol, final
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import ConfigError
+from ..errors import ConfigError, ShapeError
 from ._arrays import Array
 
 
@@ -160,6 +160,14 @@ class Even:
         roots[[0, -1]] /= np.sqrt(2.0)  # square roots of the trapezoid weights
         result: NDArray[Any] = dct(values * roots.reshape(shape), type=1, axis=axis, norm="ortho", orthogonalize=True)
         return result
+
+
+def as_bases(basis: Basis | tuple[Basis, ...], dim: int) -> tuple[Basis, ...]:
+    """One basis for each of `dim` axes; a single one holds for all."""
+    bases = basis if isinstance(basis, tuple) else (basis,) * dim
+    if len(bases) != dim:
+        raise ShapeError(f"basis: got {len(bases)}, expected {dim}; give one for each axis of the values")
+    return bases
 
 
 def sine_transform(inner: NDArray[np.inexact], axis: int) -> NDArray[np.inexact]:

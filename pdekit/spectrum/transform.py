@@ -9,9 +9,9 @@ from typing import Protocol, final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..errors import ConfigError, ShapeError
+from ..errors import ConfigError
 from ._arrays import Array, as_field, per_axis
-from .basis import Basis, Periodic, radius, transform
+from .basis import Basis, Periodic, as_bases, radius, transform
 
 
 class Window(Protocol):
@@ -122,9 +122,7 @@ def spectrum(
     ([[3.0]], [0.5])
     """
     field = as_field("values", values)
-    bases = basis if isinstance(basis, tuple) else (basis,) * field.ndim
-    if len(bases) != field.ndim:
-        raise ShapeError(f"basis: got {len(bases)}, expected {field.ndim}; give one for each axis of the values")
+    bases = as_bases(basis, field.ndim)
     steps = per_axis("spacing", spacing, field.ndim)
     shapes = [tuple(-1 if a == axis else 1 for a in range(field.ndim)) for axis in range(field.ndim)]
     if detrend:
