@@ -16,7 +16,7 @@ DIRECTORIES = {"pdekit": ROOT / "pdekit", "pdekit.problems": ROOT / "problems", 
 # Units (modules or packages directly under `pdekit`), lowest layer first. A unit imports lower layers freely, and of
 # its own layer only what PEERS names.
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("errors", "checks", "files", "environment", "record", "config", "result"),
+    ("errors", "checks", "files", "environment", "record", "codec", "result"),
     ("domain", "sampling", "geometry", "nn", "kernels", "jet", "optim", "discrete", "spectrum"),
     (
         *("conditions", "problem", "probe", "coverage", "check", "constraints", "discretise", "operator", "field"),
@@ -24,7 +24,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ),
     (
         *("study", "solution", "trust", "report", "storage", "export", "plot_style", "plot_problem", "plot_study"),
-        *("plot", "solver", "compare", "cli"),
+        *("plot", "origin", "config", "solver", "compare", "doctor", "commands", "cli"),
     ),
     ("problems", "solvers"),
     ("phenomena",),
@@ -38,8 +38,8 @@ PEERS: dict[str, frozenset[str]] = {
     "files": frozenset({"errors", "checks"}),
     "environment": frozenset({"errors", "checks"}),
     "record": LOWEST,
-    "config": LOWEST,
-    "result": LOWEST | {"record", "config"},
+    "codec": LOWEST,
+    "result": LOWEST | {"record"},
     "sampling": frozenset({"domain"}),
     "geometry": frozenset({"domain", "sampling"}),
     "kernels": frozenset({"nn"}),
@@ -58,12 +58,13 @@ PEERS: dict[str, frozenset[str]] = {
     "train": frozenset({"recipe", "preflight", "interrupt", "progress", "loop", "rundir", "checkpoint", "resume"}),
     "trust": frozenset({"solution"}),
     "report": frozenset({"solution"}),
-    "storage": frozenset({"solution", "report", "study"}),
+    "storage": frozenset({"solution", "report", "study", "config"}),
     "export": frozenset({"solution"}),
     "plot_problem": frozenset({"plot_style"}),
     "plot_study": frozenset({"plot_style", "study"}),
     "plot": frozenset({"solution", "plot_style", "plot_study", "study"}),
-    "solver": frozenset({"solution", "trust", "report", "storage"}),
+    "config": frozenset({"origin"}),
+    "solver": frozenset({"solution", "trust", "report", "storage", "config"}),
     "compare": frozenset({"solution", "trust", "report", "plot", "solver"}),
     "cli": frozenset({"solution", "trust", "report", "storage", "export", "plot", "plot_problem", "solver", "compare"}),
 }
@@ -82,6 +83,10 @@ DELEGATES = frozenset(
         ("solution", "export"),  # solution.to_vtu(path)
         ("solution", "plot"),  # solution.plot(), plot_error(), ...
         ("trust", "solver"),  # the types of its arguments
+        ("config", "solver"),  # the same
+        ("config", "problems"),  # files and command lines name what the registries hold
+        ("config", "solvers"),
+        ("storage", "solver"),  # the types of its arguments
         ("cli", "problems"),  # the shell's names are those of the registries
         ("cli", "solvers"),
         ("cli", "phenomena"),

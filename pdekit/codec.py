@@ -1,0 +1,333 @@
+"""Frozen dataclasses to plain tables and back, and options by name; classes come from a given registry, never from a file.
+
+>>> @dataclass(frozen=True)
+... class Disc:
+...     radius: float = 1.0
+>>> encode(Disc(2.0))
+{'kind': 'Disc', 'radius': 2.0}
+>>> Reader({"Disc": Disc}).build(Disc, {"radius": 3}, "disc")
+Disc(radius=3.0)
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import enum
+import types
+import typing
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from numbers import Integral, Real
+from typing import Any, final
+
+from .errors import ConfigError, unknown_name
+
+KIND = "kind"
+"""Key under which a table names the class it describes."""
+_NONE = "none"
+_TRUE, _FALSE = frozenset({"true", "yes", "on", "1"}), frozenset({"false", "no", "off", "0"})
+
+
+def encode(value: object) -> Any:  # noqa: PLR0911 (one per kind of value)
+    """Plain data for a configuration value: numbers, strings, lists, and tables with the key "kind".
+
+    Enumerations are written by their names in lower case. What is no configuration (a function, say) leaves only its
+    name, and can then not be read back.
+    """
+    match value:
+        case None:
+            return {KIND: _NONE}
+        case enum.Enum():
+            return _slug(value.name)
+        case bool() | str():
+            return value
+        case Integral():
+            return int(value)
+        case Real():
+            return float(value)
+        case Mapping():
+            return {str(key): encode(item) for key, item in value.items()}
+        case tuple() | list():
+            return [encode(item) for item in value]
+    table: dict[str, Any] = {KIND: getattr(value, "__qualname__", type(value).__name__)}
+    if dataclasses.is_dataclass(value):
+        for f in dataclasses.fields(value):
+            item = getattr(value, f.name) if f.init else None
+            if f.init and not (item is None and f.default is None):
+                table[f.name] = encode(item)
+    return table
+
+
+@final
+@dataclass(frozen=True)
+class Reader:
+    """Builds configuration values from plain tables or from text.
+
+    Args:
+        kinds: configuration classes by name; no other class is ever built.
+        named: for interfaces whose instances have short names: name lookup and names, by interface.
+    """
+
+    kinds: Mapping[str, type]
+    named: Mapping[type, tuple[Callable[[str], Any], Sequence[str]]] = field(default_factory=dict)
+
+    def read(self, annotation: Any, value: Any, where: str, text: bool = False) -> Any:  # noqa: PLR0911 (one per type)
+        """The value that `value` describes, of the annotated type.
+
+        Args:
+            annotation: a type as dataclass fields are annotated with.
+            value: plain data.
+            where: what messages call it.
+            text: whether strings may stand for numbers, lists and None, as on a command line.
+
+        Raises:
+            ConfigError: not of that type.
+            UnknownNameError: no such name, with the closest.
+        """
+        origin, args = typing.get_origin(annotation), typing.get_args(annotation)
+        if annotation is Any or annotation is object:
+            return value
+        if origin in (typing.Union, types.UnionType):
+            return self._union(args, value, where, text)
+        if annotation in _LEAVES:
+            return _leaf(annotation, value, where, text)
+        if isinstance(annotation, enum.EnumMeta):
+            return _member(annotation, value, where)
+        if origin in (tuple, list) or (isinstance(origin, type) and issubclass(origin, Sequence)):
+            return self._sequence(args, value, where, text)
+        if isinstance(origin, type) and issubclass(origin, Mapping) and isinstance(value, Mapping):
+            return {key: self.read(args[1], item, f"{where}.{key}", text) for key, item in value.items()}
+        return self._object(annotation, value, where)
+
+    def build(self, kind: type, table: Mapping[str, Any], where: str, text: bool = False) -> Any:
+        """An instance of a dataclass from the table of its fields; absent fields get their defaults."""
+        hints = typing.get_type_hints(kind)
+        known = {f.name for f in dataclasses.fields(kind) if f.init}
+        given = {key: value for key, value in table.items() if key != KIND}
+        for key in given:
+            if key not in known:
+                raise unknown_option(where, key, known)
+        arguments = {
+            key: self.read(hints[key], value, f"{where}.{key}", text and isinstance(value, str))
+            for key, value in given.items()
+        }
+        try:
+            return kind(**arguments)
+        except ConfigError:
+            raise
+        except TypeError as error:  # a required field is absent
+            raise ConfigError(f"{where}: got {sorted(given)} for {kind.__name__}: {error}") from error
+
+    def updated(self, value: Any, table: Mapping[str, Any], where: str, text: bool = False) -> Any:
+        """`value` with the fields that `table` names replaced; a table without "kind" changes the nested value."""
+        hints = typing.get_type_hints(type(value))
+        known = {f.name for f in dataclasses.fields(value) if f.init}
+        changes = {}
+        for key, raw in table.items():
+            if key not in known:
+                raise unknown_option(where, key, known)
+            current = getattr(value, key)
+            nested = isinstance(raw, Mapping) and KIND not in raw and dataclasses.is_dataclass(current)
+            path = f"{where}.{key}"
+            changes[key] = (
+                self.updated(current, raw, path)
+                if nested
+                else self.read(hints[key], raw, path, text and isinstance(raw, str))
+            )
+        return dataclasses.replace(value, **changes)
+
+    def _union(self, members: tuple[Any, ...], value: Any, where: str, text: bool) -> Any:
+        if type(None) in members and (value is None or value == {KIND: _NONE} or (text and value == _NONE)):
+            return None
+        members = tuple(m for m in members if m is not type(None))
+        failures: list[Exception] = []
+        for member in members:
+            try:
+                return self.read(member, value, where, text)
+            except (ConfigError, LookupError) as error:
+                failures.append(error)
+        if len(failures) == 1:
+            raise failures[0]
+        raise ConfigError(f"{where}: got {value!r}, expected {' or '.join(_describe(m) for m in members)}")
+
+    def _sequence(self, args: tuple[Any, ...], value: Any, where: str, text: bool) -> tuple[Any, ...]:
+        if text and isinstance(value, str):
+            value = [part.strip() for part in value.strip("()[]").split(",") if part.strip()]
+        if not isinstance(value, list | tuple):
+            raise ConfigError(f"{where}: got {value!r} ({type(value).__name__}), expected a list")
+        if len(args) == 2 and args[1] is Ellipsis:
+            args = (args[0],) * len(value)
+        elif len(args) == 1:  # Sequence[X]
+            args *= len(value)
+        if len(args) != len(value):
+            raise ConfigError(f"{where}: got {len(value)} values, expected {len(args)}")
+        return tuple(self.read(a, v, f"{where}.{i}", text) for i, (a, v) in enumerate(zip(args, value, strict=True)))
+
+    def _object(self, annotation: Any, value: Any, where: str) -> Any:
+        if isinstance(value, Mapping) and KIND in value:
+            kind = self._kind(annotation, str(value[KIND]), where)
+            return self.build(kind, value, where)
+        if not isinstance(value, str):
+            raise ConfigError(
+                f"{where}: got {value!r}, expected {_describe(annotation)}: a name or a table with 'kind'"
+            )
+        lookup, names = self.named.get(annotation, (None, ()))
+        if lookup is not None and value in names:
+            return lookup(value)
+        return self.build(self._kind(annotation, value, where, names), {}, where)
+
+    def _kind(self, annotation: Any, name: str, where: str, more: Sequence[str] = ()) -> type:
+        fitting = {key: kind for key, kind in self.kinds.items() if _fits(kind, annotation)}
+        found = {_plain(key): kind for key, kind in fitting.items()}.get(_plain(name))
+        if found is None:
+            raise unknown_name(where, name, [*fitting, *more])
+        return found
+
+
+@final
+@dataclass(frozen=True)
+class _Slot:
+    """A field somewhere inside a configuration."""
+
+    path: tuple[str, ...]
+    annotation: Any
+
+    @property
+    def dotted(self) -> str:
+        return ".".join(self.path)
+
+
+def with_options(value: Any, options: Mapping[str, Any], reader: Reader, owner: str = "solver") -> Any:
+    """`value` with options replaced by name, as `--set key=value` gives them.
+
+    A key is a field's name or a dotted path, of which the beginning may be left out; the shallowest field of that name
+    is meant. Options of shallow fields are applied first, so that `network=resnet` and `width=20` go together.
+
+    Raises:
+        ConfigError: no such option, with the closest; several at the same depth, with their full names; a wrong value.
+    """
+    left = dict(options)
+    while left:
+        found = {key: slot for key in left if (slot := find(value, key, owner)) is not None}
+        if not found:
+            raise unknown_option(owner, next(iter(left)), {slot.path[-1] for level in _levels(value) for slot in level})
+        key = min(found, key=lambda k: len(found[k].path))
+        slot, raw = found[key], left.pop(key)
+        new = reader.read(slot.annotation, raw, f"{owner}.{slot.dotted}", text=isinstance(raw, str))
+        value = _replaced(value, slot.path, new)
+    return value
+
+
+def find(value: Any, key: str, owner: str) -> _Slot | None:
+    """The shallowest field of `value` that `key` names; None if there is none."""
+    wanted = tuple(key.split("."))
+    for level in _levels(value):
+        matches = [slot for slot in level if slot.path[-len(wanted) :] == wanted]
+        if len(matches) > 1:
+            raise ConfigError(
+                f"{owner}: option {key!r} is ambiguous, expected one of {', '.join(slot.dotted for slot in matches)}"
+            )
+        if matches:
+            return matches[0]
+    return None
+
+
+def unknown_option(owner: str, key: str, known: set[str] | Sequence[str]) -> ConfigError:
+    """Build the error for an option that does not exist, with the closest one."""
+    close = difflib.get_close_matches(key.rpartition(".")[2], sorted(known), n=1, cutoff=0.5)
+    hint = f"; did you mean {close[0]!r}?" if close else ""
+    return ConfigError(
+        f"{owner}: got unknown option {key!r}, expected one of {', '.join(sorted(known)) or 'none'}{hint}"
+    )
+
+
+def _levels(value: Any) -> Iterator[list[_Slot]]:
+    """The fields inside a configuration, level by level."""
+    above: list[tuple[tuple[str, ...], Any]] = [((), value)]
+    while above:
+        level, below = [], []
+        for path, owner in above:
+            if isinstance(owner, tuple):
+                below += [((*path, str(i)), item) for i, item in enumerate(owner)]
+                continue
+            if not dataclasses.is_dataclass(owner):
+                continue
+            hints = typing.get_type_hints(type(owner))
+            for f in dataclasses.fields(owner):
+                if f.init:
+                    level.append(_Slot((*path, f.name), hints[f.name]))
+                    below.append(((*path, f.name), getattr(owner, f.name)))
+        if level:
+            yield level
+        above = below
+
+
+def _replaced(value: Any, path: tuple[str, ...], new: Any) -> Any:
+    if not path:
+        return new
+    if isinstance(value, tuple):
+        i = int(path[0])
+        return (*value[:i], _replaced(value[i], path[1:], new), *value[i + 1 :])
+    return dataclasses.replace(value, **{path[0]: _replaced(getattr(value, path[0]), path[1:], new)})
+
+
+def _as_bool(text: str) -> bool:
+    if text.lower() in _TRUE | _FALSE:
+        return text.lower() in _TRUE
+    raise ValueError(text)
+
+
+_LEAVES: Mapping[type, tuple[str, Callable[[str], Any]]] = {
+    bool: ("true or false", _as_bool),
+    int: ("an integer", int),
+    float: ("a number", float),
+    str: ("a string", str),
+}
+
+
+def _leaf(annotation: type, value: Any, where: str, text: bool) -> Any:
+    expected, parse = _LEAVES[annotation]
+    if text and isinstance(value, str):
+        try:
+            return parse(value)
+        except ValueError:
+            pass
+    elif type(value) is annotation:
+        return value
+    elif annotation is float and type(value) is int:
+        return float(value)
+    raise ConfigError(f"{where}: got {value!r} ({type(value).__name__}), expected {expected}")
+
+
+def _member(choices: enum.EnumMeta, value: Any, where: str) -> Any:
+    members: list[enum.Enum] = list(choices)
+    for member in members:
+        if value == member.value or (isinstance(value, str) and _plain(value) == _plain(member.name)):
+            return member
+    raise unknown_name(where, value, [_slug(member.name) for member in members])
+
+
+def _fits(kind: type, annotation: Any) -> bool:
+    """Whether instances of a dataclass can stand where `annotation` is asked for; interfaces by their members."""
+    if not isinstance(annotation, type):
+        return True
+    if not getattr(annotation, "_is_protocol", False):
+        return issubclass(kind, annotation)
+    own = {name for base in annotation.__mro__[:-1] if base.__module__ != "typing" for name in vars(base)}
+    members = {name for name in own if name == "__call__" or not name.startswith("_")}
+    return members <= set(dir(kind)) | {f.name for f in dataclasses.fields(kind)}
+
+
+def _describe(annotation: Any) -> str:
+    if annotation in _LEAVES:
+        return _LEAVES[annotation][0]
+    return str(getattr(annotation, "__name__", annotation))
+
+
+def _slug(name: str) -> str:
+    return name.lower().replace("_", "-")
+
+
+def _plain(name: str) -> str:
+    return name.lower().replace("-", "").replace("_", "")

@@ -1,0 +1,274 @@
+"""Runs as plain tables, and back: which problem, which solver, under which circumstances; the content of config.toml."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, final
+
+import torch
+
+from . import codec
+from .codec import KIND, Reader, encode, unknown_option
+from .errors import ConfigError, unknown_name
+from .files import missing
+from .origin import Origin, made, origin
+from .problem import Problem
+
+if TYPE_CHECKING:
+    from .solver import Setting, Solver
+
+NAME: Final = "name"
+FILE: Final = "file"
+PROBLEM: Final = "problem"
+SOLVER: Final = "solver"
+RUN: Final = "run"
+DTYPES: Final[Mapping[str, torch.dtype]] = {"float64": torch.float64, "float32": torch.float32}
+
+
+@final
+@dataclass(frozen=True)
+class Circumstances:
+    """The table [run]: what `solve` takes besides problem and solver; None leaves the choice to `solve`."""
+
+    seed: int = 0
+    device: str = "auto"
+    dtype: str | None = None
+    rtol: float | None = None
+    steps: int | None = None
+    seconds: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.dtype is not None and self.dtype not in DTYPES:
+            raise ConfigError(f"run.dtype: got {self.dtype!r}, expected one of {', '.join(DTYPES)}")
+
+    @property
+    def torch_dtype(self) -> torch.dtype | None:
+        """The element type as torch has it."""
+        return None if self.dtype is None else DTYPES[self.dtype]
+
+
+# To tables ---------------------------------------------------------------------------------------------------------
+
+
+def to_table(problem: Problem, solver: Solver, setting: Setting) -> dict[str, Any]:
+    """The resolved configuration of a solve, ready for TOML: tables problem, solver and run."""
+    run = Circumstances(
+        seed=setting.seed,
+        device=setting.device,
+        dtype=str(setting.dtype).removeprefix("torch."),
+        rtol=None if setting.rtol is None else float(setting.rtol),
+        steps=setting.budget.steps,
+        seconds=None if setting.budget.seconds is None else float(setting.budget.seconds),
+    )
+    table = {key: value for key, value in dataclasses.asdict(run).items() if value is not None}
+    return {PROBLEM: problem_table(problem), SOLVER: encode(solver), RUN: table}
+
+
+def problem_table(problem: Problem) -> dict[str, Any]:
+    """Name and parameters; for a problem of the user's also "file.py:Name", where a name leads to it."""
+    found = origin(problem)
+    table = {NAME: problem.name} | ({FILE: str(found)} if found else {})
+    return table | {key: encode(value) for key, value in problem.parameters().items()}
+
+
+# From tables -------------------------------------------------------------------------------------------------------
+
+
+def reader() -> Reader:
+    """What files and command lines may name: configurations of networks, optimisers, relaxations, solvers and their parts."""
+    from . import discrete, nn, optim, sampling, solvers
+    from .solver import Solver
+
+    kinds: dict[str, type] = {}
+    for module in (discrete, sampling, nn, optim, solvers):
+        for name, value in vars(module).items():
+            if isinstance(value, type) and dataclasses.is_dataclass(value) and not name.startswith("_"):
+                kinds[name] = value
+    named: dict[type, tuple[Callable[[str], Any], tuple[str, ...]]] = {
+        nn.Activation: (nn.activation, tuple(nn.ACTIVATIONS)),
+        Solver: (solver_named, tuple(solvers.SOLVERS)),
+    }
+    return Reader(kinds, named)
+
+
+def solver_named(name: str) -> Solver:
+    """The solver of that name in its default configuration.
+
+    Raises:
+        UnknownNameError: with the closest names.
+    """
+    from .solvers import SOLVERS
+
+    if name not in SOLVERS:
+        raise unknown_name("solver", name, SOLVERS)
+    return SOLVERS[name]()
+
+
+def solver_from_table(table: Mapping[str, Any]) -> Solver:
+    """The solver that a table describes: in full, with "kind", or by "name" and what differs from its defaults.
+
+    Raises:
+        ConfigError, UnknownNameError: a name, key or value that does not exist or fit, with the closest.
+    """
+    from .solver import Solver
+
+    if KIND in table:
+        solver: Solver = reader().read(Solver, table, SOLVER)
+        return solver
+    changes = {key: value for key, value in table.items() if key != NAME}
+    default = solver_named(_named(table, SOLVER))
+    updated: Solver = reader().updated(default, changes, SOLVER)
+    return updated
+
+
+def problem_from_table(table: Mapping[str, Any], base: Path | None = None) -> Problem:
+    """The problem that a table describes by "name" (of the catalogue) or "file" (file.py:Name), and parameters.
+
+    Args:
+        table: the table.
+        base: directory from which a relative file is looked up; the current one if None.
+
+    Raises:
+        ConfigError, UnknownNameError, ProblemError, FileNotFoundError: what is wrong, with the closest.
+    """
+    parameters = {key: value for key, value in table.items() if key not in (NAME, FILE)}
+    if FILE in table:
+        found = Origin.parsed(str(table[FILE]), base)
+        if found is None:
+            raise ConfigError(f"problem.file: got {table[FILE]!r}, expected the form 'file.py:Name'")
+        return _built(str(found), found.load(), parameters)
+    name = _named(table, PROBLEM)
+    return _built(name, _catalogue_class(name), parameters)
+
+
+def problem_source(text: str) -> Problem | Callable[..., object]:
+    """What "poisson-sine" or "file.py:Name" stands for: a problem, or a class or function that makes one."""
+    found = Origin.parsed(text)
+    return _catalogue_class(text) if found is None else found.load()
+
+
+def problem_given(text: str, options: Mapping[str, Any]) -> Problem:
+    """The problem "poisson-sine" or "file.py:Name" with options as text."""
+    return _built(text, problem_source(text), options, text=True)
+
+
+def _built(
+    owner: str, source: Problem | Callable[..., object], parameters: Mapping[str, Any], text: bool = False
+) -> Problem:
+    if isinstance(source, Problem):
+        changed: Problem = reader().updated(source, parameters, owner, text) if parameters else source
+        return changed
+    if isinstance(source, type) and dataclasses.is_dataclass(source):
+        built: Problem = reader().build(source, parameters, owner, text)
+        return built
+    for key in parameters:
+        if key not in parameter_names(source):
+            raise unknown_option(owner, key, parameter_names(source))
+    return made(owner, source, **parameters)
+
+
+def _catalogue_class(name: str) -> type[Problem]:
+    from .problems import CATALOGUE
+
+    if name not in CATALOGUE:
+        raise unknown_name(PROBLEM, name, CATALOGUE)
+    return CATALOGUE[name]
+
+
+def _named(table: Mapping[str, Any], what: str) -> str:
+    name = table.get(NAME)
+    if not isinstance(name, str):
+        raise ConfigError(f"{what}: got no {NAME!r} among {sorted(table)}, expected the name of a {what}")
+    return name
+
+
+# Options and files -------------------------------------------------------------------------------------------------
+
+
+@final
+@dataclass(frozen=True)
+class Options:
+    """Options of a command line, sorted by what they belong to."""
+
+    problem: dict[str, Any] = field(default_factory=dict)
+    solver: dict[str, Any] = field(default_factory=dict)
+    run: dict[str, Any] = field(default_factory=dict)
+
+
+def with_options(value: Any, options: Mapping[str, Any], owner: str = SOLVER) -> Any:
+    """A configuration with options replaced by name; see `pdekit.codec.with_options`.
+
+    >>> from .optim import Adam
+    >>> with_options(Adam(), {"learning_rate": "1e-2"})
+    Adam(learning_rate=0.01, betas=(0.9, 0.999), eps=1e-08, weight_decay=0.0)
+    """
+    return codec.with_options(value, options, reader(), owner)
+
+
+def split_options(source: Problem | Callable[..., object], solver: Solver, options: Mapping[str, Any]) -> Options:
+    """Sort options into those of the problem, of the solver and of the run; "problem.k" and "solver.k" are explicit.
+
+    Args:
+        source: the problem, or what makes it.
+        solver: the solver before the options are applied.
+        options: by name.
+
+    Raises:
+        ConfigError: nobody has such an option, with the closest; or both problem and solver have it.
+    """
+    sorted_ = Options()
+    of_problem, of_run = parameter_names(source), {f.name for f in dataclasses.fields(Circumstances)}
+    unplaced: dict[str, Any] = {}
+    for key, value in options.items():
+        prefix, _, rest = key.partition(".")
+        if rest and prefix in (PROBLEM, SOLVER, RUN):
+            {PROBLEM: sorted_.problem, SOLVER: sorted_.solver, RUN: sorted_.run}[prefix][rest] = value
+        elif key not in of_problem:
+            unplaced[key] = value
+        elif codec.find(solver, key, SOLVER) is not None:
+            raise ConfigError(f"option {key!r}: both problem and solver have it; write problem.{key} or solver.{key}")
+        else:
+            sorted_.problem[key] = value
+    # A solver's option may exist only once another is applied (network=resnet), so the run's are sorted out first.
+    for key, value in unplaced.items():
+        mine = key in of_run and codec.find(solver, key, SOLVER) is None
+        (sorted_.run if mine else sorted_.solver)[key] = value
+    return sorted_
+
+
+def parameter_names(source: Problem | Callable[..., object]) -> tuple[str, ...]:
+    """Names of the parameters that a problem has, or that a class or function takes."""
+    if isinstance(source, Problem):
+        return tuple(source.parameters())
+    if isinstance(source, type) and dataclasses.is_dataclass(source):
+        return tuple(f.name for f in dataclasses.fields(source) if f.init)
+    return tuple(inspect.signature(source).parameters)
+
+
+def read_config(path: Path) -> dict[str, dict[str, Any]]:
+    """The tables problem, solver and run of a TOML file; a bare name may stand for the first two.
+
+    Raises:
+        FileNotFoundError: with the nearest existing path.
+        ConfigError: no TOML, or unknown keys, with the closest.
+    """
+    if not path.is_file():
+        raise missing("config", path)
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"config {str(path)!r}: got no valid TOML: {error}") from error
+    tables: dict[str, dict[str, Any]] = {}
+    for key, value in content.items():
+        if key not in (PROBLEM, SOLVER, RUN):
+            raise unknown_option(f"config {str(path)!r}", key, (PROBLEM, SOLVER, RUN))
+        named = isinstance(value, str) and key != RUN
+        if not named and not isinstance(value, dict):
+            raise ConfigError(f"config {str(path)!r}: {key}: got {value!r}, expected a table [{key}]")
+        tables[key] = {FILE if Origin.parsed(value) else NAME: value} if named else value
+    return tables
