@@ -52,6 +52,7 @@ def assemble(
         ProblemError: a condition on a face that is not there; a periodic face whose opposite is not periodic.
         ConflictError: two Dirichlet faces that disagree where they meet.
         ShapeError, NonFiniteError: values of a wrong shape, NaN or infinite.
+        MemoryBudgetError: the grid does not fit into half the memory of the machine.
         NotApplicableError: what the order cannot do.
 
     >>> import numpy as np
@@ -63,6 +64,7 @@ def assemble(
     if order not in _SCHEMES:
         raise ConfigError(f"assemble: order is {order!r}, expected 2 or 4; choose one of them")
     _check_faces(grid, faces)
+    grid.check_memory("assemble", grid.dim + 5)  # points, numbering, values; a stored matrix takes more
     coefficients = Coefficients(source, diffusion, advection, reaction)
     unknown, known = _dirichlet(grid, faces)
     constants = coefficients.constants(grid)

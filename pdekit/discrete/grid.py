@@ -133,14 +133,18 @@ class Grid:
                 )
         return Grid(self.lower, self.upper, tuple((n + 1) // 2 for n in self.shape))
 
-    def _tensor(self, axes: tuple[FloatArray, ...]) -> FloatArray:
-        needed = 8 * self.dim * math.prod(len(axis) for axis in axes)
+    def check_memory(self, what: str, numbers_per_point: int) -> None:
+        """Raise MemoryBudgetError if so many float64 numbers per point exceed half the memory of this machine."""
+        needed = 8 * numbers_per_point * self.size
         limit = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
         if needed > limit:
             raise MemoryBudgetError(
-                f"Grid: the coordinates of shape {self.shape} take {needed:,} bytes, expected at most {limit:,} (half the "
-                "memory of this machine); use fewer points"
+                f"{what}: a grid of shape {self.shape} takes {needed:,} bytes, expected at most {limit:,} (half the memory "
+                "of this machine); use fewer points"
             )
+
+    def _tensor(self, axes: tuple[FloatArray, ...]) -> FloatArray:
+        self.check_memory("Grid", self.dim)
         points = np.empty((*(len(axis) for axis in axes), self.dim))
         for a, values in enumerate(axes):
             points[..., a] = values.reshape([-1 if b == a else 1 for b in range(self.dim)])

@@ -15,7 +15,7 @@ from .system import LinearSystem
 FloatArray = NDArray[np.float64]
 Block = tuple[int, int, "FloatArray | None"]  # flat range, and the mask of its interior points
 Step = tuple[Callable[..., object], FloatArray, "FloatArray | float", FloatArray]  # (ufunc, operand, operand, out)
-_BLOCK = 16384  # numbers per block: its handful of operands stays in the second-level cache
+_BLOCK = 8192  # numbers per block: its handful of operands stays in the fast caches
 
 
 @final

@@ -145,11 +145,10 @@ class LinearSystem:
                 f"LinearSystem: the right-hand side is NaN or infinite at {bad} of {self.rhs.size} unknowns, expected "
                 "finite values; check the source and the boundary values"
             )
-        if self.balance is None:
-            return self
+        if self.balance is None or not self.symmetric:
+            return self  # with advection the integrals need not cancel: what must is known once the system is solved
         self.balance.check()
-        # the left null vector of a matrix that is not symmetric is unknown; its solver finds the imbalance
-        return replace(self, rhs=self.rhs - self.rhs.mean()) if self.symmetric else self
+        return replace(self, rhs=self.rhs - self.rhs.mean())
 
     def centred(self, full: FloatArray) -> FloatArray:
         """Return `full` with its mean over the box taken off where constants are free, unchanged elsewhere."""
