@@ -79,3 +79,37 @@ def jet_of(
         coefficients=coefficients or initial,
         memo=memo,
     )
+
+
+def residual_scale(problem: Problem, x: Tensor) -> float:
+    """Root mean square over x of the residual of u = 0: the size of the data, by which residuals are divided.
+
+    Where the data vanish, that of a smooth trial function of size 1. With it a loss is the squared relative residual,
+    and the same in all units of length.
+    """
+    generator = torch.Generator().manual_seed(11)
+    trials: tuple[Function, ...] = (
+        lambda at: 0.0 * at[:, :1].expand(-1, len(problem.outputs)),
+        smooth_function(problem.domain, len(problem.outputs), generator),
+    )
+    at = x.detach().to("cpu", torch.float64)
+    for trial in trials:
+        residual = problem.residual(jet_of(problem, at, Recorder(trial, at)))
+        parts = residual if isinstance(residual, tuple) else (residual,)
+        scale = math.sqrt(sum(float((part.detach() ** 2).mean()) for part in parts))
+        if scale > 0:
+            return scale
+    return 1.0
+
+
+def mismatch_of(
+    problem: Problem, condition: Dirichlet | Neumann | Robin | Initial, points: Points, function: Function
+) -> Tensor:
+    """What a condition leaves over for `function` at points of its part, (n, 1), without gradients."""
+    normal = torch.zeros_like(points.x) if points.normal is None else points.normal
+    jet = jet_of(problem, points.x, Recorder(function, points.x))[condition.component]
+
+    def normal_flux(u: Jet) -> Tensor:
+        return problem.normal_flux(u, normal)
+
+    return mismatch(condition, jet, problem.domain.time, normal_flux).detach()

@@ -19,7 +19,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("errors", "checks", "files", "environment", "record", "codec", "result"),
     ("domain", "sampling", "geometry", "nn", "kernels", "jet", "optim", "discrete", "spectrum"),
     (
-        *("conditions", "problem", "probe", "coverage", "check", "constraints", "discretise", "operator", "field"),
+        *("conditions", "problem", "probe", "coverage", "check", "constraints", "discretise", "evolution", "operator", "field"),
         *("recipe", "preflight", "interrupt", "progress", "loop", "rundir", "checkpoint", "resume", "train"),
     ),
     (
@@ -50,6 +50,7 @@ PEERS: dict[str, frozenset[str]] = {
     "check": DATA | {"coverage"},
     "constraints": DATA,
     "discretise": DATA,
+    "evolution": DATA | {"discretise"},
     "operator": DATA,
     "preflight": frozenset({"recipe"}),
     "loop": frozenset({"recipe", "preflight"}),

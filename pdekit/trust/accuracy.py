@@ -1,0 +1,103 @@
+"""Errors against the exact solution, and energies by frequency band of errors and residuals."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..discrete import Grid
+from ..domain import Box
+from ..errors import FrequencyError
+from ..field import Field, GridField
+from ..problem import Problem
+from ..spectrum import BandMeter, Bands
+from .residual import strong_residual
+
+_ERROR_POINTS = {1: 2049, 2: 257, 3: 65}
+_RESIDUAL_POINTS = {1: 2049, 2: 129, 3: 33}  # a residual costs about five times a value
+
+
+@final
+@dataclass(frozen=True)
+class Accuracy:
+    """Errors against a known solution: relative L2 and largest."""
+
+    rel_l2: float
+    max_error: float
+
+
+def accuracy(values: Tensor, exact: Tensor, weight: Tensor) -> Accuracy:
+    """Relative L2 and largest error of values (n, m) at points with weights (n,)."""
+    error = values - exact
+    size = float((weight @ exact**2).sum())
+    rest = float((weight @ error**2).sum())
+    relative = math.sqrt(rest / size) if size > 0 else (0.0 if rest == 0 else math.inf)
+    return Accuracy(relative, float(error.abs().max()))
+
+
+def discrete_error(field: Field, target: np.ndarray) -> float | None:
+    """Largest difference between a field and the discrete solution on its grid."""
+    if isinstance(field, GridField) and field.values.shape == target.shape:
+        return float(np.abs(field.values - target).max())
+    return None
+
+
+def box_grid(box: Box, points: int) -> Grid:
+    """A uniform grid over all coordinates, time included."""
+    return Grid(box.lower, box.upper, (points,) * box.dim)
+
+
+def error_bands(problem: Problem, field: Field) -> Bands | None:
+    """Error against the exact solution by octave of wave number, on a grid over all coordinates up to three."""
+    grid = _band_grid(problem, _ERROR_POINTS)
+    if grid is None:
+        return None
+    x = torch.from_numpy(grid.points())
+    exact = problem.exact(x)
+    if exact is None:
+        return None
+    return _summed_bands(grid, (field(x) - exact).numpy(), exact.numpy())
+
+
+def residual_bands(problem: Problem, field: Field) -> Bands | None:
+    """Shares of the residual by octave of wave number.
+
+    Raises:
+        NotApplicableError: the field has no derivatives.
+    """
+    grid = _band_grid(problem, _RESIDUAL_POINTS)
+    if grid is None:
+        return None
+    residual = strong_residual(problem, field, torch.from_numpy(grid.points())).numpy()
+    return _summed_bands(grid, residual, residual)
+
+
+def _band_grid(problem: Problem, points: Mapping[int, int]) -> Grid | None:
+    box = problem.domain
+    if not isinstance(box, Box) or box.dim not in points:
+        return None
+    return box_grid(box, points[box.dim])
+
+
+def _summed_bands(grid: Grid, error: np.ndarray, reference: np.ndarray) -> Bands | None:
+    """Bands of all components together; None for a reference that is zero or values that are not finite."""
+    if not (np.isfinite(error).all() and np.isfinite(reference).all()):
+        return None
+    parts: list[Bands] = []
+    for e, r in zip(error.T, reference.T, strict=True):
+        try:
+            parts.append(BandMeter(r.reshape(grid.shape), grid.spacing)(e.reshape(grid.shape)))
+        except FrequencyError:  # this component is zero
+            continue
+    if not parts:
+        return None
+    errors, references = (
+        np.sum([getattr(p, name) for p in parts], axis=0) for name in ("error_energy", "reference_energy")
+    )
+    return Bands(parts[0].edges, errors, references)
