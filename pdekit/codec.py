@@ -14,9 +14,10 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import enum
+import inspect
 import types
 import typing
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from numbers import Integral, Real
 from typing import Any, final
@@ -52,11 +53,27 @@ def encode(value: object) -> Any:  # noqa: PLR0911 (one per kind of value)
             return [encode(item) for item in value]
     table: dict[str, Any] = {KIND: getattr(value, "__qualname__", type(value).__name__)}
     if dataclasses.is_dataclass(value):
-        for f in dataclasses.fields(value):
-            item = getattr(value, f.name) if f.init else None
-            if f.init and not (item is None and f.default is None):
-                table[f.name] = encode(item)
+        for name, parameter in parameters(type(value)).items():
+            item = getattr(value, name)
+            if not (item is None and parameter.default is None):
+                table[name] = encode(item)
     return table
+
+
+@final
+@dataclass(frozen=True)
+class Parameter:
+    """A parameter of a configuration class: its type, and its default where it has one."""
+
+    annotation: Any
+    default: Any = dataclasses.MISSING
+
+
+def parameters(kind: type) -> dict[str, Parameter]:
+    """What a configuration class is built from, by name; the instance has attributes of the same names."""
+    hints = typing.get_type_hints(kind.__init__)
+    signature = inspect.signature(kind.__init__).parameters
+    return {name: Parameter(hints[name], p.default) for name, p in signature.items() if name != "self"}
 
 
 @final
@@ -102,14 +119,13 @@ class Reader:
 
     def build(self, kind: type, table: Mapping[str, Any], where: str, text: bool = False) -> Any:
         """An instance of a dataclass from the table of its fields; absent fields get their defaults."""
-        hints = typing.get_type_hints(kind)
-        known = {f.name for f in dataclasses.fields(kind) if f.init}
+        known = parameters(kind)
         given = {key: value for key, value in table.items() if key != KIND}
         for key in given:
             if key not in known:
                 raise unknown_option(where, key, known)
         arguments = {
-            key: self.read(hints[key], value, f"{where}.{key}", text and isinstance(value, str))
+            key: self.read(known[key].annotation, value, f"{where}.{key}", text and isinstance(value, str))
             for key, value in given.items()
         }
         try:
@@ -121,21 +137,17 @@ class Reader:
 
     def updated(self, value: Any, table: Mapping[str, Any], where: str, text: bool = False) -> Any:
         """`value` with the fields that `table` names replaced; a table without "kind" changes the nested value."""
-        hints = typing.get_type_hints(type(value))
-        known = {f.name for f in dataclasses.fields(value) if f.init}
+        known = parameters(type(value))
         changes = {}
         for key, raw in table.items():
             if key not in known:
                 raise unknown_option(where, key, known)
-            current = getattr(value, key)
-            nested = isinstance(raw, Mapping) and KIND not in raw and dataclasses.is_dataclass(current)
-            path = f"{where}.{key}"
-            changes[key] = (
-                self.updated(current, raw, path)
-                if nested
-                else self.read(hints[key], raw, path, text and isinstance(raw, str))
-            )
-        return dataclasses.replace(value, **changes)
+            current, path = getattr(value, key), f"{where}.{key}"
+            if isinstance(raw, Mapping) and KIND not in raw and dataclasses.is_dataclass(current):
+                changes[key] = self.updated(current, raw, path)
+            else:
+                changes[key] = self.read(known[key].annotation, raw, path, text and isinstance(raw, str))
+        return _with(value, changes)
 
     def _union(self, members: tuple[Any, ...], value: Any, where: str, text: bool) -> Any:
         if type(None) in members and (value is None or value == {KIND: _NONE} or (text and value == _NONE)):
@@ -233,7 +245,7 @@ def find(value: Any, key: str, owner: str) -> _Slot | None:
     return None
 
 
-def unknown_option(owner: str, key: str, known: set[str] | Sequence[str]) -> ConfigError:
+def unknown_option(owner: str, key: str, known: Iterable[str]) -> ConfigError:
     """Build the error for an option that does not exist, with the closest one."""
     close = difflib.get_close_matches(key.rpartition(".")[2], sorted(known), n=1, cutoff=0.5)
     hint = f"; did you mean {close[0]!r}?" if close else ""
@@ -253,11 +265,9 @@ def _levels(value: Any) -> Iterator[list[_Slot]]:
                 continue
             if not dataclasses.is_dataclass(owner):
                 continue
-            hints = typing.get_type_hints(type(owner))
-            for f in dataclasses.fields(owner):
-                if f.init:
-                    level.append(_Slot((*path, f.name), hints[f.name]))
-                    below.append(((*path, f.name), getattr(owner, f.name)))
+            for name, parameter in parameters(type(owner)).items():
+                level.append(_Slot((*path, name), parameter.annotation))
+                below.append(((*path, name), getattr(owner, name)))
         if level:
             yield level
         above = below
@@ -269,7 +279,12 @@ def _replaced(value: Any, path: tuple[str, ...], new: Any) -> Any:
     if isinstance(value, tuple):
         i = int(path[0])
         return (*value[:i], _replaced(value[i], path[1:], new), *value[i + 1 :])
-    return dataclasses.replace(value, **{path[0]: _replaced(getattr(value, path[0]), path[1:], new)})
+    return _with(value, {path[0]: _replaced(getattr(value, path[0]), path[1:], new)})
+
+
+def _with(value: Any, changes: Mapping[str, Any]) -> Any:
+    """`dataclasses.replace`, also for classes that write their own constructor."""
+    return type(value)(**{name: changes.get(name, getattr(value, name)) for name in parameters(type(value))})
 
 
 def _as_bool(text: str) -> bool:

@@ -12,14 +12,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .check import precision_warning
+from .check import check_precision
 from .config import to_table
 from .errors import ConfigError, DeviceError
 from .field import Field
 from .problem import Problem
 from .progress import Progress, Quiet
-from .record import Record
 from .recipe import Budget, Every
+from .record import Record
 from .solution import Measures, Solution, Status, Trust
 
 if TYPE_CHECKING:
@@ -78,6 +78,7 @@ class Outcome:
         diverged: it was rolled back.
         residual_train: relative residual on the training points.
         target: the discrete solution on the field's grid, for grid solvers.
+        order: order of accuracy of that grid's equations.
         timings: seconds by stage.
         study: data of the solver's own figure.
     """
@@ -90,6 +91,7 @@ class Outcome:
     diverged: bool = False
     residual_train: float | None = None
     target: np.ndarray | None = None
+    order: int = 2
     timings: Mapping[str, float] = field(default_factory=dict)
     study: Any = None
 
@@ -172,8 +174,7 @@ def solve(
     precision = dtype or (torch.float64 if place == "cpu" else torch.float32)
     solver.require(problem)
     if check:
-        problem.check()
-        precision_warning(problem.domain, precision)
+        check_precision(problem.domain, precision, problem.check().plan.order)
     setting = Setting(
         budget=budget or Budget(),
         seed=seed,
@@ -188,6 +189,10 @@ def solve(
         study=study,
         interrupts=interrupts,
     )
+    if run is not None and not resume:
+        from .storage import write_start
+
+        write_start(to_table(problem, solver, setting), run)
     outcome = solver.run(problem, setting)
     solved = time.perf_counter()
     solution = _concluded(problem, solver, setting, outcome, {"solve": solved - started})

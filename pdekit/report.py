@@ -1,0 +1,196 @@
+"""What a solution says of itself: six lines for people, plain data for programs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .spectrum import Bands
+from .study import HybridStudy
+
+if TYPE_CHECKING:
+    from .solution import Solution, Trust
+
+WIDTH = 120
+"""Longest line of the report."""
+_BANDS_SHOWN = 5
+_LABEL = 10
+
+
+def six_lines(solution: Solution) -> str:
+    """Problem and solver, outcome, errors, bands, evidence, cost: one line each, at most 120 columns.
+
+    Numbers that could not be had are left out.
+    """
+    lines = (
+        ("problem", _subject(solution)),
+        ("status", f"{_words(solution.status.name)}{': ' if solution.message else ''}{solution.message}"),
+        ("errors", _errors(solution)),
+        ("bands", _bands(solution)),
+        ("trust", _trust(solution.trust)),
+        ("cost", _cost(solution)),
+    )
+    return "\n".join(_cut(f"{label:<{_LABEL}}{' '.join(text.split())}") for label, text in lines)
+
+
+def as_json(solution: Solution) -> dict[str, Any]:
+    """The result as plain data that strict JSON can hold; None where a number does not apply or is not finite."""
+    measures, environment = solution.measures, solution.environment
+    return plain(
+        {
+            "problem": solution.problem.name,
+            "parameters_of_problem": solution.config.get("problem", {}),
+            "solver": solution.solver,
+            "seed": environment.get("seed"),
+            "success": solution.success,
+            "status": solution.status,
+            "advice": solution.status.value,
+            "message": solution.message,
+            "rel_l2": measures.rel_l2,
+            "max_error": measures.max_error,
+            "max_error_discrete": measures.max_error_discrete,
+            "estimate": solution.trust.estimate,
+            "rtol": solution.config.get("run", {}).get("rtol"),
+            "trust": trust_table(solution.trust),
+            "bands": bands_table(solution.bands, solution.band_kind),
+            "seconds": solution.timings.get("total"),
+            "timings": solution.timings,
+            "steps": measures.steps,
+            "sweeps": measures.sweeps,
+            "cycles": measures.cycles,
+            "hand_over_step": measures.hand_over_step,
+            "points": measures.points,
+            "parameters": measures.parameters,
+            "device": environment.get("device"),
+            "dtype": environment.get("dtype"),
+            "threads": environment.get("threads"),
+            "machine": environment.get("machine"),
+            "versions": environment.get("versions"),
+            "study": solution.study.summary() if isinstance(solution.study, HybridStudy) else None,
+        }
+    )
+
+
+def trust_table(trust: Trust) -> dict[str, Any]:
+    """The evidence by name, with `trusted`."""
+    return {
+        "trusted": trust.trusted,
+        "flags": list(trust.flags),
+        "residual_train": trust.residual_train,
+        "residual_held_out": trust.residual_held_out,
+        "boundary_violation": trust.boundary_violation,
+        "estimate": trust.estimate,
+        "energy_estimate": trust.energy_estimate,
+        "absolute_energy": trust.absolute_energy,
+        "estimate_gap": trust.estimate_gap,
+        "coarse_difference": trust.coarse_difference,
+        "coarse_gap": trust.coarse_gap,
+        "residual_bands": bands_table(trust.residual_bands, "residual"),
+    }
+
+
+def bands_table(bands: Bands | None, kind: str) -> dict[str, Any] | None:
+    """Bands by columns: band i runs from edges[i] to edges[i + 1]."""
+    if bands is None:
+        return None
+    return {
+        "kind": kind,
+        "edges": bands.edges,
+        "relative": bands.relative,
+        "share": bands.share,
+        "error_energy": bands.error_energy,
+        "reference_energy": bands.reference_energy,
+    }
+
+
+def plain(value: Any) -> Any:
+    """Lists, dicts, numbers and strings for arrays, tuples and enumerations; None for NaN and infinity."""
+    match value:
+        case Enum():
+            return value.name.lower()
+        case Mapping():
+            return {str(key): plain(item) for key, item in value.items()}
+        case np.ndarray() | np.generic():
+            return plain(value.tolist())
+        case tuple() | list():
+            return [plain(item) for item in value]
+        case float():
+            return value if math.isfinite(value) else None
+    return value
+
+
+def merged(bands: Bands, most: int) -> Bands:
+    """At most `most` bands, by joining neighbours."""
+    size = math.ceil(len(bands.error_energy) / most)
+    starts = np.arange(0, len(bands.error_energy), size)
+    energies = (np.add.reduceat(energy, starts) for energy in (bands.error_energy, bands.reference_energy))
+    return Bands(np.append(bands.edges[starts], bands.edges[-1]), *energies)
+
+
+def _subject(solution: Solution) -> str:
+    parameters = ", ".join(f"{key}={_brief(value)}" for key, value in solution.problem.parameters().items())
+    size = [f"{count:,} {what}" for what, count in _sizes(solution).items() if count is not None]
+    name = f"{solution.problem.name}({parameters})" if parameters else solution.problem.name
+    return ", ".join([f"{name} by {solution.solver}", *size])
+
+
+def _sizes(solution: Solution) -> dict[str, int | None]:
+    return {"points": solution.measures.points, "parameters": solution.measures.parameters}
+
+
+def _errors(solution: Solution) -> str:
+    m = solution.measures
+    parts = _given({"relative L2": m.rel_l2, "largest": m.max_error, "largest against discrete": m.max_error_discrete})
+    return ", ".join(parts) or "unknown: the problem has no exact solution"
+
+
+def _bands(solution: Solution) -> str:
+    if solution.bands is None:
+        return "not measured"
+    few = merged(solution.bands, _BANDS_SHOWN)
+    numbers = few.relative if solution.band_kind == "error" else few.share
+    texts = [f"k {label}: {number:.1e}" for label, number in zip(few.labels, numbers, strict=True)]
+    return f"{solution.band_kind} " + ", ".join(texts)
+
+
+def _trust(trust: Trust) -> str:
+    flags = ", ".join(_words(flag.name) for flag in trust.flags)
+    numbers = {
+        "estimate": trust.estimate,
+        "residual": trust.residual_train,
+        "held out": trust.residual_held_out,
+        "boundary": trust.boundary_violation,
+        "coarse difference": trust.coarse_difference,
+    }
+    return ", ".join([f"flags: {flags}" if flags else "no flags", *_given(numbers)])
+
+
+def _cost(solution: Solution) -> str:
+    m, environment = solution.measures, solution.environment
+    seconds = solution.timings.get("total")
+    parts = [] if seconds is None else [f"{seconds:.3g} s"]
+    counts = {"steps": m.steps, "sweeps": m.sweeps, "cycles": m.cycles}
+    parts += [f"{count:,} {what}" for what, count in counts.items() if count is not None]
+    if m.hand_over_step is not None:
+        parts.append(f"hand-over at step {m.hand_over_step:,}")
+    return ", ".join([*parts, *(str(environment[key]) for key in ("device", "dtype") if key in environment)])
+
+
+def _given(numbers: Mapping[str, float | None]) -> list[str]:
+    return [f"{name} {number:.2e}" for name, number in numbers.items() if number is not None]
+
+
+def _brief(value: object) -> str:
+    return _words(value.name) if isinstance(value, Enum) else f"{value}"
+
+
+def _words(name: str) -> str:
+    return name.lower().replace("_", " ")
+
+
+def _cut(line: str) -> str:
+    return line if len(line) <= WIDTH else line[: WIDTH - 3] + "..."
