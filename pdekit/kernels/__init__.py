@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+from .channels import AffineChannels as AffineChannels
+from .channels import Channels as Channels
+from .channels import StackedChannels as StackedChannels
+from .checks import check_smoothness as check_smoothness
+from .compiled import CompiledKernel as CompiledKernel
+from .elementwise import composed as composed
 from .forward import ForwardKernel as ForwardKernel
 from .functions import derivatives as derivatives
 from .plan import Axes as Axes
@@ -12,3 +18,4 @@ from .plan import Plan as Plan
 from .record import Recorder as Recorder
 from .reverse import ReverseKernel as ReverseKernel
 from .rules import propagate as propagate
+from .select import select_kernel as select_kernel

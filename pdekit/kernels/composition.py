@@ -8,26 +8,10 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
-from .channels import AffineChannels, Channels, StackedChannels
-from .functions import derivatives, has_closed_form
-from .fused import compose_affine_fused, compose_fused
+from .functions import derivatives
 from .layout import Layout
 
 Function: TypeAlias = Callable[[Tensor], Tensor]
-
-
-def composed(function: Function, inner: Channels) -> StackedChannels:
-    """Return the channels of function(z), by Faa di Bruno's formula.
-
-    Plans of order at most 2 run through the fused formulas, unless a compiler does the fusing.
-    """
-    layout = inner.layout
-    fused = layout.order <= 2 and has_closed_form(function) and not torch.compiler.is_compiling()
-    if isinstance(inner, AffineChannels):
-        affine = compose_affine_fused if fused else compose_affine
-        return StackedChannels(layout, affine(function, layout, inner.value, inner.powers()))
-    stacked = compose_fused if fused else compose
-    return StackedChannels(layout, stacked(function, layout, inner.data, inner.bias))
 
 
 def compose(function: Function, layout: Layout, data: Tensor, bias: Tensor | None) -> Tensor:

@@ -8,6 +8,7 @@ from typing import final
 from torch import Tensor, nn
 
 from .channels import coordinates
+from .checks import check_placement
 from .layout import Layout, layout_of
 from .plan import Derivatives, Plan
 from .rules import propagate
@@ -21,6 +22,7 @@ class ForwardKernel:
 
     def __call__(self, network: nn.Module, x: Tensor, plan: Plan) -> Derivatives:
         """Return the planned derivatives of `network` at `x` (n, d), differentiable in the parameters."""
+        check_placement(network, x)
         layout = layout_of(plan)
         return read(layout, channels_of(network, x, layout))
 

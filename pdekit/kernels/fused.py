@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor
 
+from .composition import compose, compose_affine
 from .functions import derivatives
 from .layout import Layout
 
@@ -49,8 +50,6 @@ class _Stacked(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         data, bias, output = ctx.saved_tensors
         if torch.is_grad_enabled():
-            from .composition import compose
-
             return *_differentiable(lambda z, b: compose(ctx.function, ctx.layout, z, b), data, bias, grad), None, None
         inner = torch.empty_like(data)
         for chunk in _chunks(data[0]):
@@ -60,8 +59,6 @@ class _Stacked(torch.autograd.Function):
 
     @staticmethod
     def vmap(info: Any, in_dims: Any, data: Tensor, bias: Tensor | None, function: Function, layout: Layout) -> Any:
-        from .composition import compose
-
         return torch.vmap(lambda z, b: compose(function, layout, z, b), in_dims[:2])(data, bias), 0
 
 
@@ -123,8 +120,6 @@ class _Affine(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         value, powers, output = ctx.saved_tensors
         if torch.is_grad_enabled():
-            from .composition import compose_affine
-
             plain = lambda z, p: compose_affine(ctx.function, ctx.layout, z, p)  # noqa: E731
             return *_differentiable(plain, value, powers, grad), None, None
         inner, outer = torch.empty_like(value), torch.zeros_like(powers)
@@ -141,8 +136,6 @@ class _Affine(torch.autograd.Function):
 
     @staticmethod
     def vmap(info: Any, in_dims: Any, value: Tensor, powers: Tensor, function: Function, layout: Layout) -> Any:
-        from .composition import compose_affine
-
         return torch.vmap(lambda z, p: compose_affine(function, layout, z, p), in_dims[:2])(value, powers), 0
 
 

@@ -125,7 +125,10 @@ def layout_of(plan: Plan) -> Layout:
     if len(second) == 1:
         closed = with_subindices([*closed, *second])
     written_out = set(second) <= set(closed)
-    return Layout(closed, () if written_out else plan.laplacian)
+    layout = Layout(closed, () if written_out else plan.laplacian)
+    # Filled in now: torch.compile cannot trace the first access to a cached property.
+    _ = layout.rows, layout.axes, layout.blocks, layout.pairs, layout.compositions, layout.products
+    return layout
 
 
 @cache

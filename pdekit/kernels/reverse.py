@@ -7,6 +7,7 @@ from typing import final
 
 from torch import Tensor, nn
 
+from .checks import check_placement
 from .plan import Derivatives, Plan, stacked
 from .record import Recorder
 
@@ -23,6 +24,7 @@ class ReverseKernel:
 
     def __call__(self, network: nn.Module, x: Tensor, plan: Plan) -> Derivatives:
         """Return the planned derivatives of `network` at `x` (n, d), differentiable in the parameters."""
+        check_placement(network, x)
         source = Recorder(network, x)
         parts = {axes: source.partial(axes) for axes in plan.partials}
         total = source.laplacian(plan.laplacian) if plan.laplacian else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import singledispatch
 
 import torch
@@ -23,8 +24,8 @@ from ..nn import (
     Tanh,
 )
 from .channels import AffineChannels, Channels, StackedChannels, added, joined, multiplied
-from .composition import composed
-from .functions import Power
+from .elementwise import composed
+from .functions import Power, has_closed_form
 from .record import Recorder
 
 
@@ -48,9 +49,24 @@ def has_rule(layer: nn.Module) -> bool:
         return False
     if isinstance(layer, HardConstraint):  # its other parts may be anything, see `_part`
         return has_rule(layer.network)
-    return all(has_rule(child) for child in layer.children() if not isinstance(child, nn.ModuleList)) and all(
-        has_rule(part) for child in layer.children() if isinstance(child, nn.ModuleList) for part in child
-    )
+    return all(has_rule(part) for part in _parts(layer))
+
+
+def _parts(layer: nn.Module) -> Iterator[nn.Module]:
+    for child in layer.children():
+        if isinstance(child, nn.ModuleList):
+            yield from child
+        else:
+            yield child
+
+
+def has_closed_forms(layer: nn.Module) -> bool:
+    """Whether channels pass through `layer` without any nested autograd."""
+    if isinstance(layer, Elementwise) and not has_closed_form(layer.function):
+        return False
+    if propagate.dispatch(type(layer)) in (_torch_elementwise, propagate.dispatch(nn.Module)):
+        return False
+    return all(has_closed_forms(part) for part in _parts(layer))
 
 
 def by_autograd(module: nn.Module, channels: AffineChannels) -> Channels:
