@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import final
 
@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from .errors import ConfigError, DivergenceError, unknown_name
-from .optim import IterativeOptimizer
+from .optim import GradientStepper, IterativeStepper
 from .preflight import trainable
 from .recipe import Objective, Phase, Probe, StopRule, Turn
 from .record import Record
@@ -26,14 +26,14 @@ _STEPS_BETWEEN_SYNCS = 20  # on CUDA the loss is read, and the last finite state
 
 @final
 class Mover:
-    """A turn in progress: the player's parameters and the live optimiser."""
+    """A turn in progress: the player's parameters and the stepper that moves them."""
 
     def __init__(self, turn: Turn, objective: Objective, weights: Mapping[str, float]) -> None:
         """Build a fresh optimiser."""
         self.turn = turn
         self.player = turn.player
         self.parameters = trainable(objective.players[turn.player])
-        self.optimizer = turn.optimizer.build(self.parameters)
+        self.stepper = turn.optimizer.build(self.parameters)
         self._objective = objective
         self._weights = weights
         self._factor = math.nan  # so that the first step sets the rate, also after a resume
@@ -41,7 +41,7 @@ class Mover:
     @property
     def end_reason(self) -> str | None:
         """Why the optimiser cannot go on, if it cannot."""
-        return self.optimizer.end_reason if isinstance(self.optimizer, IterativeOptimizer) else None
+        return self.stepper.end_reason if isinstance(self.stepper, IterativeStepper) else None
 
     def evaluate(self, batch: Mapping[str, Tensor]) -> tuple[Mapping[str, Tensor], Tensor]:
         """Return the raw terms and their weighted sum, with graph."""
@@ -52,23 +52,17 @@ class Mover:
         factor = self.turn.schedule.factor(step, total)
         if factor != self._factor:
             self._factor = factor
-            for group in self.optimizer.param_groups:
-                group["lr"] = self.turn.optimizer.learning_rate * factor
+            self.stepper.set_rate(self.turn.optimizer.learning_rate * factor)
 
-    def descend(self, total: Tensor) -> None:
-        """Do a first-order update along the gradient of an evaluated loss."""
-        self.differentiate(total)
-        self.optimizer.step()
+    def closure(self, batch: Mapping[str, Tensor]) -> Callable[[], Tensor]:
+        """Return the function that evaluates the loss and writes its gradient."""
 
-    def iterate(self, batch: Mapping[str, Tensor]) -> float:
-        """Do one iteration of an optimiser that evaluates for itself; return the loss it ends with."""
-
-        def closure() -> Tensor:
+        def evaluated() -> Tensor:
             total = self.evaluate(batch)[1]
             self.differentiate(total)
             return total.detach()
 
-        return float(self.optimizer.step(closure))  # type: ignore[arg-type]  # torch's stub wants floats
+        return evaluated
 
     def differentiate(self, total: Tensor) -> None:
         """Write the gradient of the player's own parameters; the other players' stay untouched."""
@@ -192,24 +186,21 @@ class Loop:
         phase = self.phases[self.phase]
         redrawn = self._draw_if_due(phase)
         first = self.movers[0]
-        evaluation = None
-        if not isinstance(first.optimizer, IterativeOptimizer):
-            evaluation = self._checked(first)
+        evaluation = self._checked(first) if isinstance(first.stepper, GradientStepper) else None
         reason = self._record_if_due(evaluation)
         if reason is not None:
             return reason
         self.clean = False
-        for index, mover in enumerate(self.movers):
+        for mover in self.movers:
             mover.set_rate(self.local, phase.steps)
-            if isinstance(mover.optimizer, IterativeOptimizer):
-                if redrawn or len(self.movers) > 1:
-                    mover.optimizer.refresh()
-                for _ in range(mover.turn.updates):
-                    self._iterate(mover)
-                continue
             for update in range(mover.turn.updates):
-                ready = evaluation if index == 0 and update == 0 else None
-                mover.descend((ready or self._checked(mover))[1])
+                if isinstance(mover.stepper, IterativeStepper):
+                    changed = update == 0 and (redrawn or len(self.movers) > 1)
+                    self._iterate(mover, mover.stepper, changed)
+                elif isinstance(mover.stepper, GradientStepper):
+                    mover.differentiate((evaluation or self._checked(mover))[1])
+                    mover.stepper.step()
+                evaluation = None  # it belongs to the first update of the first turn
         self.step, self.local, self.clean = self.step + 1, self.local + 1, True
         return None
 
@@ -303,24 +294,25 @@ class Loop:
             for kept, p in zip(self._kept, self._parameters, strict=True):
                 kept.copy_(p)
 
-    def _iterate(self, mover: Mover) -> None:
-        """Do one iteration of L-BFGS and its kind."""
+    def _iterate(self, mover: Mover, stepper: IterativeStepper, changed: bool) -> None:
+        """Do one iteration of L-BFGS and its kind; `changed`: the function is not that of its last iteration."""
+        if changed:
+            stepper.refresh()
         self._keep(self.loss if math.isfinite(self.loss) else math.inf)
-        value = mover.iterate(self.batch)
-        if self._healthy(value, mover.player):
-            if mover.player == self.primary:
-                self.loss = value
-            return
-        if not self._undone(value, mover):
-            raise self.diverged(value)
+        value = stepper.iterate(mover.closure(self.batch))
+        if not self._healthy(value, mover.player):
+            if not self._undone(value, mover):
+                raise self.diverged(value)
+        elif mover.player == self.primary:
+            self.loss = value
 
     def _undone(self, value: float, mover: Mover) -> bool:
         """Go back to the kept parameters and restart the optimiser, if it is of the kind that can; once per phase."""
-        if self.rolled_back or not isinstance(mover.optimizer, IterativeOptimizer):
+        if self.rolled_back or not isinstance(mover.stepper, IterativeStepper):
             return False
         self.rolled_back = True
         self._restore_kept()
-        mover.optimizer.restart()
+        mover.stepper.restart()
         self._note(f"step {self.step}: the loss became {value:g}; went back and restarted {mover.turn.optimizer.name}")
         return True
 

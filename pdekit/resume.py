@@ -90,7 +90,7 @@ def capture(loop: Loop, identity: Mapping[str, Scalar]) -> dict[str, Any]:
         "weights": dict(loop.weights),
         "best_of": loop.best_of,
         "players": loop.state(),
-        "movers": [mover.optimizer.state_dict() for mover in loop.movers],
+        "movers": [mover.stepper.state_dict() for mover in loop.movers],
         "generator": loop.generator.get_state(),
         "batch": dict(loop.batch),
         "drawn_at": loop.drawn_at,
@@ -112,7 +112,7 @@ def restore(loop: Loop, state: Mapping[str, Any]) -> None:
     load_state(loop.players, state["players"])
     loop.enter(state["phase"], state["local"])
     for mover, saved in zip(loop.movers, state["movers"], strict=True):
-        mover.optimizer.load_state_dict(saved)
+        mover.stepper.load_state_dict(saved)
     loop.generator.set_state(state["generator"])
     like = _like(loop.players)
     saved_dtype = state["environment"]["dtype"]

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
-import torch
 from torch import Tensor, nn
 
 Closure = Callable[[], Tensor]
 
 
 class Optimizer(Protocol):
-    """An immutable choice of optimiser; `build` makes the object that carries the state."""
+    """An immutable choice of optimiser; `build` makes the stepper that carries the state."""
 
     @property
     def name(self) -> str:
@@ -23,16 +22,39 @@ class Optimizer(Protocol):
     def learning_rate(self) -> float:
         """The step length that a schedule scales."""
 
-    def build(self, parameters: Sequence[nn.Parameter]) -> torch.optim.Optimizer:
-        """Make a fresh torch optimiser over the parameters.
-
-        Returns:
-            A torch optimiser that reads `.grad`, or an `IterativeOptimizer` that evaluates the loss itself.
-        """
+    def build(self, parameters: Sequence[nn.Parameter]) -> Stepper:
+        """Make a fresh `GradientStepper` or `IterativeStepper` over the parameters."""
 
 
-class IterativeOptimizer(torch.optim.Optimizer, ABC):
-    """An optimiser that evaluates loss and gradient itself; one `step` is one iteration.
+class Stepper(ABC):
+    """The state of a running optimiser.
+
+    Not a `torch.optim.Optimizer`: building one of those imports torch's compiler, two seconds of every short run.
+    """
+
+    @abstractmethod
+    def set_rate(self, rate: float) -> None:
+        """Set the learning rate of the steps to come."""
+
+    @abstractmethod
+    def state_dict(self) -> dict[str, Any]:
+        """Return what the next step depends on besides parameters and rate: tensors and plain values, not copied."""
+
+    @abstractmethod
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take over what `state_dict` returned; tensors are cast to the parameters' type and device."""
+
+
+class GradientStepper(Stepper):
+    """Moves the parameters along the gradients it finds in `.grad`."""
+
+    @abstractmethod
+    def step(self) -> None:
+        """Do one update; parameters without gradient stay."""
+
+
+class IterativeStepper(Stepper):
+    """Evaluates loss and gradient itself; one `iterate` is one iteration.
 
     So budgets, probes and checkpoints fire per iteration, as with a first-order method.
     """
@@ -43,7 +65,7 @@ class IterativeOptimizer(torch.optim.Optimizer, ABC):
         """Why no further progress is possible; None while there may be some."""
 
     @abstractmethod
-    def step(self, closure: Closure) -> Tensor:  # type: ignore[override]
+    def iterate(self, closure: Closure) -> float:
         """Do one iteration.
 
         Args:

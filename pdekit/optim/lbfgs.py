@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ..checks import integer, real
-from .base import Closure, IterativeOptimizer
+from .base import Closure, IterativeStepper
 from .linesearch import Trial, strong_wolfe
 
 
@@ -55,20 +55,19 @@ class LBFGS:
         """What messages call it."""
         return "L-BFGS"
 
-    def build(self, parameters: Sequence[nn.Parameter]) -> LBFGSIteration:
+    def build(self, parameters: Sequence[nn.Parameter]) -> IterativeStepper:
         """Make the optimiser with empty memory."""
-        return LBFGSIteration(parameters, self)
+        return _LBFGSStepper(parameters, self)
 
 
 @final
-class LBFGSIteration(IterativeOptimizer):
+class _LBFGSStepper(IterativeStepper):
     """The state of a running L-BFGS: curvature pairs and the gradient at the current point."""
 
     def __init__(self, parameters: Sequence[nn.Parameter], config: LBFGS) -> None:
         """Start with empty memory."""
-        super().__init__(parameters, {"lr": config.learning_rate})
-        self._config = config
-        self._parameters: list[nn.Parameter] = self.param_groups[0]["params"]
+        self._config, self._rate = config, config.learning_rate
+        self._parameters = list(parameters)
         self._end_reason: str | None = None
         self._point: Trial | None = None  # loss and gradient at the current parameters, while they are valid
         self._steps: list[Tensor] = []
@@ -82,6 +81,10 @@ class LBFGSIteration(IterativeOptimizer):
     def end_reason(self) -> str | None:
         """Why no further progress is possible; None while there may be some."""
         return self._end_reason
+
+    def set_rate(self, rate: float) -> None:
+        """Set the first step length tried."""
+        self._rate = rate
 
     def refresh(self) -> None:
         """Forget the loss and gradient of the current point."""
@@ -100,23 +103,23 @@ class LBFGSIteration(IterativeOptimizer):
         self._fresh = True
 
     @torch.no_grad()
-    def step(self, closure: Closure) -> Tensor:  # type: ignore[override]
+    def iterate(self, closure: Closure) -> float:
         """Do one iteration; the parameters stay where they are if no step decreases the loss."""
         evaluated = torch.enable_grad()(closure)
         point = self._point if self._point is not None else self._evaluate(evaluated, 0.0, None)
         self._point = point
         if not math.isfinite(point.loss):
-            return self._loss(point)
+            return point.loss
         if float(point.gradient.abs().max()) <= self._config.gradient_tolerance:
             self._end_reason = f"largest gradient entry at most {self._config.gradient_tolerance:g}"
-            return self._loss(point)
+            return point.loss
         direction = self._direction(point.gradient)
         slope = float(point.gradient @ direction)
         if not slope < 0.0:  # memory spoilt by rounding: fall back to the gradient
             self._forget_curvature()
             direction = point.gradient.neg()
             slope = float(point.gradient @ direction)
-        length = float(self.param_groups[0]["lr"])
+        length = self._rate
         if self._fresh:
             length *= self._caution * min(1.0, 1.0 / float(point.gradient.abs().sum()))
         origin = self._gather()
@@ -132,14 +135,14 @@ class LBFGSIteration(IterativeOptimizer):
             if self._fresh:
                 self._end_reason = "line search found no decrease along the gradient (limit of the working precision)"
             self._forget_curvature()
-            return self._loss(point)
+            return point.loss
         # The line search may have ended on another trial than it returns.
         moved = torch.add(origin, direction, alpha=found.length)
         self._scatter(moved)
         self._remember(moved.sub_(origin), found.gradient - point.gradient)
         self._fresh = False
         self._point = Trial(0.0, found.loss, 0.0, found.gradient)
-        return self._loss(found)
+        return found.loss
 
     def _remember(self, step: Tensor, change: Tensor) -> None:
         inner = step @ change
@@ -186,14 +189,10 @@ class LBFGSIteration(IterativeOptimizer):
             target.copy_(flat[offset : offset + target.numel()].view_as(target))
             offset += target.numel()
 
-    def _loss(self, point: Trial) -> Tensor:
-        return torch.tensor(point.loss, dtype=torch.float64)
-
     def state_dict(self) -> dict[str, Any]:
         """Return everything the next iteration depends on, as tensors and plain values."""
         point = self._point
         return {
-            "lr": float(self.param_groups[0]["lr"]),
             "steps": list(self._steps),
             "changes": list(self._changes),
             "inverse_products": list(self._inverse_products),
@@ -204,7 +203,7 @@ class LBFGSIteration(IterativeOptimizer):
             "point": None if point is None else {"loss": point.loss, "gradient": point.gradient},
         }
 
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+    def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take over what `state_dict` returned; vectors are cast to the parameters' type and device."""
         like = self._parameters[0]
         real = like.dtype.to_real() if like.is_complex() else like.dtype
@@ -212,15 +211,14 @@ class LBFGSIteration(IterativeOptimizer):
         def vector(v: Tensor) -> Tensor:
             return v.to(device=like.device, dtype=real)
 
-        self.param_groups[0]["lr"] = state_dict["lr"]
-        self._steps = [vector(v) for v in state_dict["steps"]]
-        self._changes = [vector(v) for v in state_dict["changes"]]
-        self._inverse_products = [vector(v) for v in state_dict["inverse_products"]]
-        self._scale = state_dict["scale"]
-        self._caution = state_dict["caution"]
-        self._fresh = state_dict["fresh"]
-        self._end_reason = state_dict["end_reason"]
-        point = state_dict["point"]
+        self._steps = [vector(v) for v in state["steps"]]
+        self._changes = [vector(v) for v in state["changes"]]
+        self._inverse_products = [vector(v) for v in state["inverse_products"]]
+        self._scale = state["scale"]
+        self._caution = state["caution"]
+        self._fresh = state["fresh"]
+        self._end_reason = state["end_reason"]
+        point = state["point"]
         self._point = None if point is None else Trial(0.0, point["loss"], 0.0, vector(point["gradient"]))
 
 
