@@ -13,6 +13,10 @@ from torch import Tensor, nn
 from .conditions import Condition, Dirichlet, Initial, Neumann, Robin, evaluate, label, place
 from .domain import Box
 from .errors import ConstraintError, NotApplicableError
+from .kernels.channels import Channels, multiplied
+from .kernels.elementwise import composed
+from .kernels.functions import derivatives
+from .kernels.rules import propagate
 from .nn.layers import HardConstraint
 from .probe import Function, mismatch_of, smooth_function
 from .problem import Problem, conditions_of
@@ -132,30 +136,65 @@ class BoxDistance(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """The distance, (n, 1)."""
-        return self.derivative(x, (0,) * len(self.powers))
-
-    def derivative(self, x: Tensor, orders: Sequence[int]) -> Tensor:
-        """The mixed partial derivative with orders[i] derivatives along axis i, (n, 1), in closed form."""
         result = torch.ones_like(x[:, 0:1])
-        for axis, (low, high) in enumerate(self.powers):
-            if low or high or orders[axis]:
-                result = result * self._factor(x[:, axis : axis + 1], axis, orders[axis])
+        for axis, factor in self.factors():
+            result = result * factor(x[:, axis : axis + 1])
         return result
 
-    def _factor(self, x: Tensor, axis: int, order: int) -> Tensor:
-        """One axis's factor, differentiated `order` times by Leibniz' rule."""
-        (p, q), length = self.powers[axis], self.upper[axis] - self.lower[axis]
-        s, r = (x - self.lower[axis]) / length, (self.upper[axis] - x) / length
-        peak = (p + q) ** (p + q) / (p**p * q**q)
-        total = torch.zeros_like(x)
-        for k in range(max(0, order - q), min(order, p) + 1):
-            c = math.comb(order, k) * math.perm(p, k) * math.perm(q, order - k) * (-1) ** (order - k)
-            total = total + c * s ** (p - k) * r ** (q - order + k)
-        return total * (peak / length**order)
+    def factors(self) -> list[tuple[int, AxisFactor]]:
+        """The factors that are not 1, with their axes."""
+        rows = enumerate(zip(self.lower, self.upper, self.powers, strict=True))
+        return [(axis, AxisFactor(a, b, p, q)) for axis, (a, b, (p, q)) in rows if p or q]
 
     def extra_repr(self) -> str:
         """The powers."""
         return f"powers={self.powers}"
+
+
+@final
+@dataclass(frozen=True)
+class AxisFactor:
+    """c s^p (1 - s)^q with s = (x - lower) / (upper - lower) and maximum 1."""
+
+    lower: float
+    upper: float
+    p: int
+    q: int
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """The factor at x, elementwise."""
+        return self.derivative(x, 0)
+
+    def derivative(self, x: Tensor, order: int) -> Tensor:
+        """One derivative of the factor, by Leibniz' rule."""
+        length = self.upper - self.lower
+        s, r = (x - self.lower) / length, (self.upper - x) / length
+        peak = (self.p + self.q) ** (self.p + self.q) / (self.p**self.p * self.q**self.q)
+        total = torch.zeros_like(x)
+        for k in range(max(0, order - self.q), min(order, self.p) + 1):
+            c = math.comb(order, k) * math.perm(self.p, k) * math.perm(self.q, order - k) * (-1) ** (order - k)
+            total = total + (c * peak / length**order) * s ** (self.p - k) * r ** (self.q - order + k)
+        return total
+
+
+@derivatives.register
+def _axis_factor(function: AxisFactor, z: Tensor, order: int, value: Tensor | None = None) -> list[Tensor]:
+    return [function.derivative(z, k) if k or value is None else value for k in range(order + 1)]
+
+
+@propagate.register
+def _box_distance(layer: BoxDistance, channels: Channels) -> Channels:
+    result: Channels | None = None
+    for axis, factor in layer.factors():
+        term = composed(factor, _column(channels, axis))
+        result = term if result is None else multiplied(result, term)
+    if result is None:
+        raise NotApplicableError("BoxDistance: vanishes nowhere, expected at least one covered face; leave it out")
+    return result
+
+
+def _column(channels: Channels, axis: int) -> Channels:
+    return channels.mapped(lambda z: z[..., axis : axis + 1])
 
 
 @final

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import final
 
 import numpy as np
 import torch
@@ -10,11 +12,28 @@ from torch import Tensor
 
 from .conditions import Dirichlet, Neumann, Periodic, Robin, Value, evaluate, label
 from .discrete import DirichletFace, Face, Grid, LinearSystem, NeumannFace, PeriodicFace, RobinFace, assemble
+from .discrete.faces import Field
 from .domain import Box
 from .errors import IllPosedError, NotApplicableError
 from .problem import SecondOrder, faces_of
 
 Array = np.ndarray
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Data:
+    """Right-hand sides that take the place of a problem's own, such as the defect of a field.
+
+    Args:
+        source: f, a function (n, d) -> (n, 1).
+        faces: the condition on each part of the boundary, of the problem's kinds.
+        initial: u at the initial time, for problems with time.
+    """
+
+    source: Callable[[Tensor], Tensor]
+    faces: Mapping[str, Dirichlet | Neumann | Robin | Periodic]
+    initial: Value = 0.0
 
 
 def space_grid(problem: SecondOrder, points: int) -> Grid:
@@ -30,7 +49,9 @@ def space_grid(problem: SecondOrder, points: int) -> Grid:
     return Grid(tuple(box.lower[i] for i in axes), tuple(box.upper[i] for i in axes), (points,) * len(axes))
 
 
-def discretise(problem: SecondOrder, grid: Grid, order: int = 2, time: float | None = None) -> LinearSystem:
+def discretise(
+    problem: SecondOrder, grid: Grid, order: int = 2, time: float | None = None, data: Data | None = None
+) -> LinearSystem:
     """L u = f with the problem's boundary conditions on `grid`, at one time for problems with time.
 
     Args:
@@ -38,6 +59,7 @@ def discretise(problem: SecondOrder, grid: Grid, order: int = 2, time: float | N
         grid: grid over the space axes.
         order: 2 or 4.
         time: where in time coefficients and data are evaluated.
+        data: source and boundary values instead of the problem's.
 
     Raises:
         NotApplicableError: the domain is not a box, or the order is not available for these coefficients or faces.
@@ -46,21 +68,22 @@ def discretise(problem: SecondOrder, grid: Grid, order: int = 2, time: float | N
     box = problem.domain
     if not isinstance(box, Box):
         raise NotApplicableError(f"{problem.name}: finite differences need a box, the domain is a {type(box).__name__}")
-    conditions = faces_of(problem)
+    data = data or Data(problem.source, faces_of(problem))
+    conditions = data.faces
     faces: dict[tuple[int, int], Face] = {}
     for part in box.parts:
         if part not in conditions:
             raise IllPosedError(f"{problem.name}: face {part!r} has no condition; add one, such as Dirichlet({part!r})")
         faces[box.face(part)] = _discrete_face(conditions[part], time)
 
-    def coefficient(name: str, function: Callable[[Tensor], Tensor | None]) -> Callable[[Array], Array] | None:
-        overridden = getattr(type(problem), name) is not getattr(SecondOrder, name)
-        return _on_arrays(function, time) if overridden else None
+    def coefficient(name: str, function: Callable[[Tensor], Tensor | None]) -> Field | None:
+        if getattr(type(problem), name) is getattr(SecondOrder, name):
+            return None
+        return _on_arrays(function, time)
 
-    source = _on_arrays(problem.source, time)
     return assemble(
         grid,
-        source=source,
+        source=_on_arrays(data.source, time),
         faces=faces,
         diffusion=coefficient("diffusion", problem.diffusion),
         advection=coefficient("advection", problem.advection),
@@ -81,9 +104,7 @@ def _discrete_face(condition: Dirichlet | Neumann | Robin | Periodic, time: floa
             return PeriodicFace()
 
 
-def _face_value(
-    condition: Dirichlet | Neumann | Robin, value: Value, time: float | None
-) -> float | Callable[[Array], Array]:
+def _face_value(condition: Dirichlet | Neumann | Robin, value: Value, time: float | None) -> Field:
     if not callable(value):
         return float(value)
     return _on_arrays(lambda x: evaluate(label(condition), value, x), time)
