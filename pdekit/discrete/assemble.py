@@ -70,7 +70,7 @@ def assemble(
     constants = coefficients.constants(grid)
     if order == 2 and constants is not None and not unknown[~_inside(grid)].any():
         star = star_of(constants, grid)
-        rhs = coefficients.f(grid.points()).reshape(grid.shape)[grid.interior] - star.apply(known)
+        rhs = coefficients.f(grid.points()).reshape(grid.shape)[grid.interior] - star.from_boundary(known)
         return LinearSystem(
             grid, unknown, known, rhs.ravel(), symmetric=star.symmetric, periodic=(False,) * grid.dim, star=star
         )

@@ -89,7 +89,7 @@ def relax(
     """
     _check_limits(max_sweeps, tolerance, every)
     system = system.balanced()
-    u = system.extend(_finite("start", system, start)[system.unknown])
+    u = system.extend(system.restrict(_finite("start", system, start)))
     goal = None if target is None else _finite("target", system, target)
     sweeper = relaxation.prepare(system)
     measure = _measure(system, goal)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,17 +54,14 @@ def cg(
         )
     system = system.balanced()
     started = time.perf_counter()
-    size = float(np.linalg.norm(system.rhs)) or 1.0
-    u = system.restrict(start)
-    residual = system.rhs - system.apply(u)
+    u, residual = system.restrict(start), system.rhs.copy()
+    residual -= system.apply(u)
+    measure = _relative(system) if target is None else _distance(system, system.restrict(target))
     step = np.zeros_like(residual)
     last = 1.0
     history: list[Sample] = []
     for iteration in range(max_iterations + 1):
-        if target is None:
-            error = float(np.linalg.norm(residual)) / size
-        else:
-            error = float(np.abs(system.centred(system.extend(u)) - target).max())
+        error = measure(u, residual)
         history.append(Sample(iteration, time.perf_counter() - started, error))
         if error <= tolerance or iteration == max_iterations:
             break
@@ -75,11 +73,26 @@ def cg(
         curvature = float(step @ image)
         if not (curvature > 0.0 and product > 0.0):
             raise NotApplicableError(
-                f"cg: a direction of curvature {curvature:.3g} turned up in iteration {iteration}, expected a positive definite "
-                "matrix and preconditioner; use solve_direct"
+                f"cg: a direction of curvature {curvature:.3g} turned up in iteration {iteration}, expected a positive "
+                "definite matrix and preconditioner; use solve_direct"
             )
-        u = u + (product / curvature) * step
-        residual -= (product / curvature) * image
+        u += (product / curvature) * step
+        image *= product / curvature
+        residual -= image
         last = product
     full = system.centred(system.extend(u))
     return Relaxed(full, len(history) - 1, history[-1].seconds, error <= tolerance, tuple(history))
+
+
+def _relative(system: LinearSystem) -> Callable[[FloatArray, FloatArray], float]:
+    size = float(np.linalg.norm(system.rhs)) or 1.0
+    return lambda u, residual: float(np.linalg.norm(residual)) / size
+
+
+def _distance(system: LinearSystem, target: FloatArray) -> Callable[[FloatArray, FloatArray], float]:
+    def distance(u: FloatArray, residual: FloatArray) -> float:
+        free = system.restrict(system.centred(system.extend(u))) if system.null_space else u
+        gap = free - target
+        return max(float(gap.max()), -float(gap.min()))
+
+    return distance

@@ -74,7 +74,7 @@ class Jacobi:
         if system.star is not None:
             radius = system.star.jacobi_radius(system.grid.shape, self.omega)
             self._refuse_divergence(radius)
-            return StarJacobi(system, self.omega)
+            return StarJacobi(system, system.star, self.omega)
         sweeper = MatrixJacobi(system, self.omega)
         if not sweeper.monotone:
             self._refuse_divergence(sweeper.radius())

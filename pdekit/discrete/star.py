@@ -34,20 +34,14 @@ class Star:
         """Whether M equals its transpose."""
         return self.lower == self.upper
 
-    def apply(self, full: FloatArray) -> FloatArray:
-        """Return M u at the interior points, (n_0 - 2, ..., n_(d-1) - 2); boundary values take part.
-
-        Args:
-            full: grid-shaped values with their boundary.
-        """
-        dim = full.ndim
-        inside = (slice(1, -1),) * dim
-        out: FloatArray = self.centre * full[inside]
-        scratch = np.empty_like(out)
-        for axis in range(dim):
-            for weight, cut in ((self.lower[axis], slice(0, -2)), (self.upper[axis], slice(2, None))):
-                np.multiply(full[(*inside[:axis], cut, *inside[axis + 1 :])], weight, out=scratch)
-                out += scratch
+    def from_boundary(self, known: FloatArray) -> FloatArray:
+        """M u at the interior points for grid-shaped u that vanishes there, (n_0 - 2, ..., n_(d-1) - 2)."""
+        out = np.zeros([n - 2 for n in known.shape])
+        for axis, (low, high) in enumerate(zip(self.lower, self.upper, strict=True)):
+            for weight, layer in ((low, 0), (high, -1)):
+                behind = tuple(layer if a == axis else slice(1, -1) for a in range(known.ndim))
+                beside = tuple(layer if a == axis else slice(None) for a in range(known.ndim))
+                out[beside] += weight * known[behind]
         return out
 
     def matrix(self, shape: tuple[int, ...]) -> csr_matrix:

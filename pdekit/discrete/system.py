@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ..errors import IllPosedError, NonFiniteError, ShapeError
 from .grid import Grid
 from .star import Star
+from .star_program import StarOperator
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
@@ -94,6 +95,17 @@ class LinearSystem:
             return np.full(self.rhs.size, self.star.centre)
         return np.asarray(self.matrix.diagonal(), dtype=np.float64)
 
+    @cached_property
+    def box(self) -> tuple[slice, ...]:
+        """Index of the unknowns: they always fill a box."""
+        rest = [tuple(b for b in range(self.grid.dim) if b != a) for a in range(self.grid.dim)]
+        runs = [np.flatnonzero(self.unknown.any(axis=other)) for other in rest]
+        return tuple(slice(int(run[0]), int(run[-1]) + 1) for run in runs)
+
+    @cached_property
+    def _operator(self) -> StarOperator | None:
+        return None if self.star is None else StarOperator(self.star, self.grid.shape)
+
     def restrict(self, full: FloatArray) -> FloatArray:
         """Take the unknowns out of grid-shaped values, (n_unknowns,).
 
@@ -105,7 +117,7 @@ class LinearSystem:
             raise ShapeError(
                 f"LinearSystem: got values of shape {full.shape}, expected the grid's {self.grid.shape}; reshape them in C order"
             )
-        return np.asarray(full[self.unknown])
+        return full[self.box].flatten()
 
     def extend(self, vector: FloatArray) -> FloatArray:
         """Put unknowns back on the grid, with the known values and the periodic copies."""
@@ -114,7 +126,7 @@ class LinearSystem:
                 f"LinearSystem: got {vector.shape} unknowns, expected {self.rhs.shape}; pass one value per unknown"
             )
         full = self.known.copy()
-        full[self.unknown] = vector
+        full[self.box] = vector.reshape(full[self.box].shape)
         for axis, wraps in enumerate(self.periodic):
             if wraps:
                 full[self.grid.face(axis, 1)] = full[self.grid.face(axis, 0)]
@@ -122,11 +134,9 @@ class LinearSystem:
 
     def apply(self, vector: FloatArray) -> FloatArray:
         """Return M v, (n_unknowns,)."""
-        if self.star is None:
+        if self._operator is None:
             return np.asarray(self.matrix @ vector)
-        padded = np.zeros(self.grid.shape)
-        padded[self.grid.interior] = vector.reshape([n - 2 for n in self.grid.shape])
-        return self.star.apply(padded).ravel()
+        return self._operator(vector.reshape([n - 2 for n in self.grid.shape])).ravel()
 
     def residual(self, full: FloatArray) -> FloatArray:
         """Return rhs - M u, (n_unknowns,), for grid-shaped u; its values at known points do not matter."""
