@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 FloatArray = NDArray[np.float64]
 
 # Black and grey for the two ingredients, colour for the mixtures; the automatic one on top and thickest.
-_LOOKS: dict[Role, dict[str, object]] = {
+_LOOKS: dict[Role, dict[str, Any]] = {
     Role.NETWORK: {"color": INK, "linestyle": "--", "linewidth": 1.4, "zorder": 2.2},
     Role.RELAXATION: {"color": FAINT, "linestyle": "-", "linewidth": 1.8, "zorder": 2.1},
     Role.HYBRID_EARLY: {"color": PALETTE[5], "linestyle": "-.", "linewidth": 1.5, "zorder": 2.3},
@@ -69,10 +69,14 @@ def _reference(study: HybridStudy, axes: Axes) -> None:
     width = 1.6 * float(study.peaks.max()) if len(study.peaks) else float(study.wavenumbers[-1])
     lift, last = 0, -np.inf
     for number, (k, top) in enumerate(zip(study.peaks, height, strict=True)):
-        look = {"color": PALETTE[number % len(PALETTE)], "markeredgecolor": "white", "markeredgewidth": 0.5}
+        look: dict[str, Any] = {
+            "color": PALETTE[number % len(PALETTE)],
+            "markeredgecolor": "white",
+            "markeredgewidth": 0.5,
+        }
         inset.plot(k, top, _MARKERS[number % len(_MARKERS)], markersize=4.5, **look)
         lift = lift + 8 if k - last < 0.09 * width else 0  # neighbours' names stand one above the other
-        at = {"textcoords": "offset points", "ha": "center", "size": 7, "color": look["color"]}
+        at: dict[str, Any] = {"textcoords": "offset points", "ha": "center", "size": 7, "color": look["color"]}
         inset.annotate(f"{k:.3g}", (k, top), (0, 4 + lift), **at)
         last = k
     highest = float(study.magnitude.max()) or 1.0
@@ -114,7 +118,7 @@ def _error(study: HybridStudy, axes: Axes) -> None:
         seconds.append(trace.seconds[drawn])
     if study.tolerance is not None:
         axes.axhline(study.tolerance, color=INK, linewidth=0.8, linestyle=":", zorder=1)
-        place = {"xycoords": axes.get_yaxis_transform(), "textcoords": "offset points", "size": 7.5}
+        place: dict[str, Any] = {"xycoords": axes.get_yaxis_transform(), "textcoords": "offset points", "size": 7.5}
         axes.annotate(f"tolerance {study.tolerance:.0e}", (0.99, study.tolerance), (0, 3), ha="right", **place)
     _log_abscissa(axes, np.concatenate(seconds))
     axes.set_yscale("log")

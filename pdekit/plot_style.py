@@ -10,7 +10,7 @@ from .files import check_component, write_atomically
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure, SubFigure
 
 FIELD_MAP = "viridis"
 ERROR_MAP = "RdBu_r"
@@ -46,7 +46,7 @@ def grid_lines(ax: Axes) -> None:
     ax.set_axisbelow(True)
 
 
-def save_figure(figure: Figure, path: Path, dpi: int = 160) -> Path:
+def save_figure(figure: Figure | SubFigure, path: Path, dpi: int = 160) -> Path:
     """Write a figure as PNG; the file appears whole or not at all.
 
     Raises:
@@ -54,6 +54,6 @@ def save_figure(figure: Figure, path: Path, dpi: int = 160) -> Path:
     """
     check_component(str(path), path.name)
     content = io.BytesIO()
-    figure.savefig(content, format="png", dpi=dpi)
+    figure.figure.savefig(content, format="png", dpi=dpi)
     write_atomically(path, (content.getbuffer(),))
     return path
