@@ -1,4 +1,4 @@
-"""Frozen dataclasses to plain tables and back, and options by name; classes come from a given registry, never from a file.
+"""Frozen dataclasses to plain tables and back; classes come from a given registry, never from a file.
 
 >>> @dataclass(frozen=True)
 ... class Disc:
@@ -17,7 +17,7 @@ import enum
 import inspect
 import types
 import typing
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from numbers import Integral, Real
 from typing import Any, final
@@ -71,8 +71,8 @@ class Parameter:
 
 def parameters(kind: type) -> dict[str, Parameter]:
     """What a configuration class is built from, by name; the instance has attributes of the same names."""
-    hints = typing.get_type_hints(kind.__init__)
-    signature = inspect.signature(kind.__init__).parameters
+    constructor = vars(kind)["__init__"]
+    hints, signature = typing.get_type_hints(constructor), inspect.signature(constructor).parameters
     return {name: Parameter(hints[name], p.default) for name, p in signature.items() if name != "self"}
 
 
@@ -83,11 +83,11 @@ class Reader:
 
     Args:
         kinds: configuration classes by name; no other class is ever built.
-        named: for interfaces whose instances have short names: name lookup and names, by interface.
+        named: by interface, the short names of ready instances and what makes them.
     """
 
     kinds: Mapping[str, type]
-    named: Mapping[type, tuple[Callable[[str], Any], Sequence[str]]] = field(default_factory=dict)
+    named: Mapping[type, Mapping[str, Callable[[], Any]]] = field(default_factory=dict)
 
     def read(self, annotation: Any, value: Any, where: str, text: bool = False) -> Any:  # noqa: PLR0911 (one per type)
         """The value that `value` describes, of the annotated type.
@@ -147,7 +147,7 @@ class Reader:
                 changes[key] = self.updated(current, raw, path)
             else:
                 changes[key] = self.read(known[key].annotation, raw, path, text and isinstance(raw, str))
-        return _with(value, changes)
+        return changed(value, changes)
 
     def _union(self, members: tuple[Any, ...], value: Any, where: str, text: bool) -> Any:
         if type(None) in members and (value is None or value == {KIND: _NONE} or (text and value == _NONE)):
@@ -184,65 +184,17 @@ class Reader:
             raise ConfigError(
                 f"{where}: got {value!r}, expected {_describe(annotation)}: a name or a table with 'kind'"
             )
-        lookup, names = self.named.get(annotation, (None, ()))
-        if lookup is not None and value in names:
-            return lookup(value)
-        return self.build(self._kind(annotation, value, where, names), {}, where)
+        ready = self.named.get(annotation, {})
+        if value in ready:
+            return ready[value]()
+        return self.build(self._kind(annotation, value, where, ready), {}, where)
 
-    def _kind(self, annotation: Any, name: str, where: str, more: Sequence[str] = ()) -> type:
+    def _kind(self, annotation: Any, name: str, where: str, more: Iterable[str] = ()) -> type:
         fitting = {key: kind for key, kind in self.kinds.items() if _fits(kind, annotation)}
         found = {_plain(key): kind for key, kind in fitting.items()}.get(_plain(name))
         if found is None:
             raise unknown_name(where, name, [*fitting, *more])
         return found
-
-
-@final
-@dataclass(frozen=True)
-class _Slot:
-    """A field somewhere inside a configuration."""
-
-    path: tuple[str, ...]
-    annotation: Any
-
-    @property
-    def dotted(self) -> str:
-        return ".".join(self.path)
-
-
-def with_options(value: Any, options: Mapping[str, Any], reader: Reader, owner: str = "solver") -> Any:
-    """`value` with options replaced by name, as `--set key=value` gives them.
-
-    A key is a field's name or a dotted path, of which the beginning may be left out; the shallowest field of that name
-    is meant. Options of shallow fields are applied first, so that `network=resnet` and `width=20` go together.
-
-    Raises:
-        ConfigError: no such option, with the closest; several at the same depth, with their full names; a wrong value.
-    """
-    left = dict(options)
-    while left:
-        found = {key: slot for key in left if (slot := find(value, key, owner)) is not None}
-        if not found:
-            raise unknown_option(owner, next(iter(left)), {slot.path[-1] for level in _levels(value) for slot in level})
-        key = min(found, key=lambda k: len(found[k].path))
-        slot, raw = found[key], left.pop(key)
-        new = reader.read(slot.annotation, raw, f"{owner}.{slot.dotted}", text=isinstance(raw, str))
-        value = _replaced(value, slot.path, new)
-    return value
-
-
-def find(value: Any, key: str, owner: str) -> _Slot | None:
-    """The shallowest field of `value` that `key` names; None if there is none."""
-    wanted = tuple(key.split("."))
-    for level in _levels(value):
-        matches = [slot for slot in level if slot.path[-len(wanted) :] == wanted]
-        if len(matches) > 1:
-            raise ConfigError(
-                f"{owner}: option {key!r} is ambiguous, expected one of {', '.join(slot.dotted for slot in matches)}"
-            )
-        if matches:
-            return matches[0]
-    return None
 
 
 def unknown_option(owner: str, key: str, known: Iterable[str]) -> ConfigError:
@@ -254,35 +206,7 @@ def unknown_option(owner: str, key: str, known: Iterable[str]) -> ConfigError:
     )
 
 
-def _levels(value: Any) -> Iterator[list[_Slot]]:
-    """The fields inside a configuration, level by level."""
-    above: list[tuple[tuple[str, ...], Any]] = [((), value)]
-    while above:
-        level, below = [], []
-        for path, owner in above:
-            if isinstance(owner, tuple):
-                below += [((*path, str(i)), item) for i, item in enumerate(owner)]
-                continue
-            if not dataclasses.is_dataclass(owner):
-                continue
-            for name, parameter in parameters(type(owner)).items():
-                level.append(_Slot((*path, name), parameter.annotation))
-                below.append(((*path, name), getattr(owner, name)))
-        if level:
-            yield level
-        above = below
-
-
-def _replaced(value: Any, path: tuple[str, ...], new: Any) -> Any:
-    if not path:
-        return new
-    if isinstance(value, tuple):
-        i = int(path[0])
-        return (*value[:i], _replaced(value[i], path[1:], new), *value[i + 1 :])
-    return _with(value, {path[0]: _replaced(getattr(value, path[0]), path[1:], new)})
-
-
-def _with(value: Any, changes: Mapping[str, Any]) -> Any:
+def changed(value: Any, changes: Mapping[str, Any]) -> Any:
     """`dataclasses.replace`, also for classes that write their own constructor."""
     return type(value)(**{name: changes.get(name, getattr(value, name)) for name in parameters(type(value))})
 
@@ -329,9 +253,17 @@ def _fits(kind: type, annotation: Any) -> bool:
         return True
     if not getattr(annotation, "_is_protocol", False):
         return issubclass(kind, annotation)
-    own = {name for base in annotation.__mro__[:-1] if base.__module__ != "typing" for name in vars(base)}
-    members = {name for name in own if name == "__call__" or not name.startswith("_")}
-    return members <= set(dir(kind)) | {f.name for f in dataclasses.fields(kind)}
+    own = [item for base in annotation.__mro__[:-1] if base.__module__ != "typing" for item in vars(base).items()]
+    members = {name: member for name, member in own if name == "__call__" or not name.startswith("_")}
+    return all(_offers(kind, name, member) for name, member in members.items())
+
+
+def _offers(kind: type, name: str, member: object) -> bool:
+    """Whether a class has this member of an interface, with the same parameters if it is a method."""
+    if not inspect.isfunction(member):
+        return name in dir(kind) or name in {f.name for f in dataclasses.fields(kind)}
+    method = getattr(kind, name, None)
+    return callable(method) and set(inspect.signature(member).parameters) <= set(inspect.signature(method).parameters)
 
 
 def _describe(annotation: Any) -> str:

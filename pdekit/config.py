@@ -5,14 +5,14 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, final
 
 import torch
 
-from . import codec
+from . import options as options_by_name
 from .codec import KIND, Reader, encode, unknown_option
 from .errors import ConfigError, unknown_name
 from .files import missing
@@ -89,11 +89,8 @@ def reader() -> Reader:
         for name, value in vars(module).items():
             if isinstance(value, type) and dataclasses.is_dataclass(value) and not name.startswith("_"):
                 kinds[name] = value
-    named: dict[type, tuple[Callable[[str], Any], tuple[str, ...]]] = {
-        nn.Activation: (nn.activation, tuple(nn.ACTIVATIONS)),
-        Solver: (solver_named, tuple(solvers.SOLVERS)),
-    }
-    return Reader(kinds, named)
+    laws: dict[str, Callable[[], Any]] = {"glorot": nn.Glorot, "he": nn.He, "lecun": nn.LeCun}
+    return Reader(kinds, {nn.Activation: nn.ACTIVATIONS, nn.Initialisation: laws, Solver: solvers.SOLVERS})
 
 
 def solver_named(name: str) -> Solver:
@@ -126,50 +123,44 @@ def solver_from_table(table: Mapping[str, Any]) -> Solver:
     return updated
 
 
-def problem_from_table(table: Mapping[str, Any], base: Path | None = None) -> Problem:
+def problem_from_table(table: Mapping[str, Any]) -> Problem:
     """The problem that a table describes by "name" (of the catalogue) or "file" (file.py:Name), and parameters.
-
-    Args:
-        table: the table.
-        base: directory from which a relative file is looked up; the current one if None.
 
     Raises:
         ConfigError, UnknownNameError, ProblemError, FileNotFoundError: what is wrong, with the closest.
     """
     parameters = {key: value for key, value in table.items() if key not in (NAME, FILE)}
-    if FILE in table:
-        found = Origin.parsed(str(table[FILE]), base)
-        if found is None:
-            raise ConfigError(f"problem.file: got {table[FILE]!r}, expected the form 'file.py:Name'")
-        return _built(str(found), found.load(), parameters)
-    name = _named(table, PROBLEM)
-    return _built(name, _catalogue_class(name), parameters)
+    return problem_given(str(table[FILE]) if FILE in table else _named(table, PROBLEM), parameters)
 
 
 def problem_source(text: str) -> Problem | Callable[..., object]:
-    """What "poisson-sine" or "file.py:Name" stands for: a problem, or a class or function that makes one."""
+    """What "poisson-sine" or "file.py:Name" stands for: a problem, or a class or function that makes one.
+
+    Raises:
+        UnknownNameError: no such name, with the closest.
+        ProblemError, FileNotFoundError: as `pdekit.origin.Origin.load`.
+    """
     found = Origin.parsed(text)
     return _catalogue_class(text) if found is None else found.load()
 
 
-def problem_given(text: str, options: Mapping[str, Any]) -> Problem:
-    """The problem "poisson-sine" or "file.py:Name" with options as text."""
-    return _built(text, problem_source(text), options, text=True)
+def problem_given(text: str, parameters: Mapping[str, Any]) -> Problem:
+    """The problem that "poisson-sine" or "file.py:Name" and parameters, as plain data or text, stand for.
 
-
-def _built(
-    owner: str, source: Problem | Callable[..., object], parameters: Mapping[str, Any], text: bool = False
-) -> Problem:
+    Raises:
+        ConfigError, UnknownNameError, ProblemError, FileNotFoundError: what is wrong, with the closest.
+    """
+    source = problem_source(text)
     if isinstance(source, Problem):
-        changed: Problem = reader().updated(source, parameters, owner, text) if parameters else source
+        changed: Problem = reader().updated(source, parameters, text, text=True) if parameters else source
         return changed
     if isinstance(source, type) and dataclasses.is_dataclass(source):
-        built: Problem = reader().build(source, parameters, owner, text)
+        built: Problem = reader().build(source, parameters, text, text=True)
         return built
     for key in parameters:
         if key not in parameter_names(source):
-            raise unknown_option(owner, key, parameter_names(source))
-    return made(owner, source, **parameters)
+            raise unknown_option(text, key, parameter_names(source))
+    return made(text, source, **parameters)
 
 
 def _catalogue_class(name: str) -> type[Problem]:
@@ -200,14 +191,14 @@ class Options:
     run: dict[str, Any] = field(default_factory=dict)
 
 
-def with_options(value: Any, options: Mapping[str, Any], owner: str = SOLVER) -> Any:
-    """A configuration with options replaced by name; see `pdekit.codec.with_options`.
+def with_options(value: Any, options: Mapping[str, Any], owner: str = SOLVER, also: Iterable[str] = ()) -> Any:
+    """A configuration with options replaced by name; see `pdekit.options.with_options`.
 
     >>> from .optim import Adam
     >>> with_options(Adam(), {"learning_rate": "1e-2"})
     Adam(learning_rate=0.01, betas=(0.9, 0.999), eps=1e-08, weight_decay=0.0)
     """
-    return codec.with_options(value, options, reader(), owner)
+    return options_by_name.with_options(value, options, reader(), owner, also)
 
 
 def split_options(source: Problem | Callable[..., object], solver: Solver, options: Mapping[str, Any]) -> Options:
@@ -230,13 +221,13 @@ def split_options(source: Problem | Callable[..., object], solver: Solver, optio
             {PROBLEM: sorted_.problem, SOLVER: sorted_.solver, RUN: sorted_.run}[prefix][rest] = value
         elif key not in of_problem:
             unplaced[key] = value
-        elif codec.find(solver, key, SOLVER) is not None:
+        elif options_by_name.find(solver, key, SOLVER) is not None:
             raise ConfigError(f"option {key!r}: both problem and solver have it; write problem.{key} or solver.{key}")
         else:
             sorted_.problem[key] = value
     # A solver's option may exist only once another is applied (network=resnet), so the run's are sorted out first.
     for key, value in unplaced.items():
-        mine = key in of_run and codec.find(solver, key, SOLVER) is None
+        mine = key in of_run and options_by_name.find(solver, key, SOLVER) is None
         (sorted_.run if mine else sorted_.solver)[key] = value
     return sorted_
 
@@ -271,4 +262,7 @@ def read_config(path: Path) -> dict[str, dict[str, Any]]:
         if not named and not isinstance(value, dict):
             raise ConfigError(f"config {str(path)!r}: {key}: got {value!r}, expected a table [{key}]")
         tables[key] = {FILE if Origin.parsed(value) else NAME: value} if named else value
+    found = Origin.parsed(str(tables.get(PROBLEM, {}).get(FILE, "")))
+    if found is not None:  # relative to the file that says so
+        tables[PROBLEM][FILE] = str(Origin(path.absolute().parent / found.file, found.name))
     return tables

@@ -32,12 +32,12 @@ class Origin:
     name: str
 
     @staticmethod
-    def parsed(text: str, base: Path | None = None) -> Origin | None:
-        """The origin that a text names, relative to `base`; None if it has not the form file.py:Name."""
+    def parsed(text: str) -> Origin | None:
+        """The origin that a text names; None if it has not the form file.py:Name."""
         file, separator, name = text.rpartition(SEPARATOR)
         if not separator or not file.endswith(".py") or not name:
             return None
-        return Origin((base / file) if base else Path(file), name)
+        return Origin(Path(file), name)
 
     def __str__(self) -> str:
         return f"{self.file}{SEPARATOR}{self.name}"

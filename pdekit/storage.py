@@ -126,7 +126,7 @@ def stored_problem(run: RunDirectory, config: Mapping[str, Any], given: Problem 
         _check_same(run, tables.problem_table(given), table)
         return given
     try:
-        return tables.problem_from_table(table, run.path)
+        return tables.problem_from_table(table)
     except UnknownNameError as error:
         raise ProblemError(
             f"run {str(run.path)!r}: problem {table.get(tables.NAME)!r} is neither in the catalogue nor found by name in "

@@ -16,7 +16,7 @@ DIRECTORIES = {"pdekit": ROOT / "pdekit", "pdekit.problems": ROOT / "problems", 
 # Units (modules or packages directly under `pdekit`), lowest layer first. A unit imports lower layers freely, and of
 # its own layer only what PEERS names.
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("errors", "checks", "files", "environment", "record", "codec", "result"),
+    ("errors", "checks", "files", "environment", "record", "codec", "options", "result"),
     ("domain", "sampling", "geometry", "nn", "kernels", "jet", "optim", "discrete", "spectrum"),
     (
         *(
@@ -61,6 +61,7 @@ PEERS: dict[str, frozenset[str]] = {
     "environment": frozenset({"errors", "checks"}),
     "record": LOWEST,
     "codec": LOWEST,
+    "options": LOWEST | {"codec"},
     "result": LOWEST | {"record"},
     "sampling": frozenset({"domain"}),
     "geometry": frozenset({"domain", "sampling"}),
