@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import final
 
 import torch
@@ -12,6 +13,7 @@ from torch import Tensor
 
 from ..conditions import Condition, Dirichlet, Initial, Neumann, Observations, Periodic, Robin, mismatch, place
 from ..domain import Points
+from ..errors import NotApplicableError
 from ..field import Field
 from ..jet import Jet
 from ..kernels import DerivativeSource, Plan, Recorder
@@ -61,26 +63,60 @@ def strong_residual(problem: Problem, field: Field, x: Tensor) -> Tensor:
         found = problem.residual(u)
         return torch.cat(found, dim=1) if isinstance(found, tuple) else found
 
-    return evaluated(problem, field, x, expression)
+    return Expression(problem, field, expression)(x)
 
 
-def evaluated(problem: Problem, field: Field, x: Tensor, expression: Callable[[Jet], Tensor]) -> Tensor:
-    """`expression` of the field's jet at x, in batches; (n, k), float64 on the CPU.
+@final
+@dataclass(frozen=True, eq=False)
+class Expression:
+    """An expression of a field's jet as a function of the points: (n, d) -> (n, k), float64 on the CPU.
 
-    The derivatives are planned by one run of the expression on a few points of a smooth function.
+    Args:
+        problem: names coordinates and components.
+        field: the function.
+        formula: what is computed from its jet; the derivatives it reads are planned once, on two points.
     """
-    x = x.detach().to("cpu", torch.float64)
-    plan = planned(problem, x, expression)
-    parts = [expression(jet_of(problem, part, _AtHome(field.derivatives(part, plan)))) for part in x.split(_BATCH)]
-    return torch.cat([part.detach() for part in parts])
+
+    problem: Problem
+    field: Field
+    formula: Callable[[Jet], Tensor]
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Values at x, in batches."""
+        x = x.detach().to("cpu", torch.float64)
+        parts = [self.formula(jet_of(self.problem, part, self._source(part))) for part in x.split(_BATCH)]
+        return torch.cat([part.detach() for part in parts])
+
+    def _source(self, x: Tensor) -> DerivativeSource:
+        if not self.plan.order:
+            return _Values(self.field(x).to("cpu", torch.float64))
+        return _AtHome(self.field.derivatives(x, self.plan))
+
+    @cached_property
+    def plan(self) -> Plan:
+        """The derivatives that the formula reads."""
+        problem, generator = self.problem, torch.Generator().manual_seed(40_493)
+        x = interior_points(problem.domain, Sobol(2), generator).x
+        recorder = Recorder(smooth_function(problem.domain, len(problem.outputs), generator, terms=1), x)
+        self.formula(jet_of(problem, x, recorder))
+        return recorder.plan()
 
 
-def planned(problem: Problem, x: Tensor, expression: Callable[[Jet], Tensor]) -> Plan:
-    """What `expression` asks of a jet."""
-    trial = smooth_function(problem.domain, len(problem.outputs), torch.Generator().manual_seed(40_493), terms=1)
-    recorder = Recorder(trial, x[:2])
-    expression(jet_of(problem, x[:2], recorder))
-    return recorder.plan()
+@final
+@dataclass(frozen=True, eq=False)
+class _Values:
+    """Values without derivatives, for formulas that read none."""
+
+    values: Tensor
+
+    def partial(self, axes: tuple[int, ...]) -> Tensor:
+        return self.values
+
+    def gradient(self, axes: tuple[int, ...]) -> Tensor:
+        raise NotApplicableError("field: no derivative was planned")
+
+    def laplacian(self, axes: tuple[int, ...]) -> Tensor:
+        raise NotApplicableError("field: no derivative was planned")
 
 
 @final
@@ -98,24 +134,6 @@ class _AtHome:
 
     def laplacian(self, axes: tuple[int, ...]) -> Tensor:
         return self.source.laplacian(axes).to("cpu", torch.float64)
-
-
-@final
-@dataclass(frozen=True, eq=False)
-class _ValueOnly:
-    """A field's values where no derivative is needed; anything else is the field's own refusal."""
-
-    field: Field
-    x: Tensor
-
-    def partial(self, axes: tuple[int, ...]) -> Tensor:
-        return self.field.derivatives(self.x, Plan(frozenset({axes}))).partial(axes) if axes else self.field(self.x)
-
-    def gradient(self, axes: tuple[int, ...]) -> Tensor:
-        return self.field.derivatives(self.x, Plan(frozenset((axis,) for axis in axes))).gradient(axes)
-
-    def laplacian(self, axes: tuple[int, ...]) -> Tensor:
-        return self.field.derivatives(self.x, Plan(frozenset(), axes)).laplacian(axes)
 
 
 def boundary_violation(problem: Problem, field: Field, generator: torch.Generator, points: int, size: float) -> float:
@@ -155,22 +173,28 @@ def _mismatch(
     problem: Problem, field: Field, condition: Dirichlet | Neumann | Robin | Initial, points: Points, size: float
 ) -> float:
     normal = torch.zeros_like(points.x) if points.normal is None else points.normal
-    jet = jet_of(problem, points.x, _ValueOnly(field, points.x))[condition.component]
-    rest = mismatch(condition, jet, problem.domain.time, lambda u: problem.normal_flux(u, normal))
-    return float(rest.detach().abs().max()) / _unit(problem, condition, jet, size)
+
+    def formula(u: Jet) -> Tensor:
+        part = u[condition.component]
+        rest = mismatch(condition, part, problem.domain.time, lambda v: problem.normal_flux(v, normal[: len(v.x)]))
+        return torch.cat([rest, *_comparable(problem, condition, part)], dim=1)
+
+    found = Expression(problem, field, formula)(points.x).abs().amax(dim=0)
+    scale = float(found[1:].max()) if len(found) > 1 else size
+    return float(found[0]) / max(scale, torch.finfo(torch.float64).tiny)
 
 
-def _unit(problem: Problem, condition: Dirichlet | Neumann | Robin | Initial, jet: Jet, size: float) -> float:
-    """What a mismatch of this condition is compared with."""
-    if isinstance(condition, Dirichlet) or (isinstance(condition, Initial) and condition.order == 0):
-        return size
-    if isinstance(condition, Initial):
-        assert problem.domain.time is not None
-        rate = float(jet.d(problem.domain.time).detach().abs().max())
-        return max(rate, size / problem.domain.lengths[-1])
-    axes = torch.eye(problem.domain.dim, dtype=torch.float64)[list(problem.domain.space_axes)]
-    fluxes = [problem.normal_flux(jet, axis.expand(len(jet.x), -1)).detach().abs().max() for axis in axes]
-    return max(float(torch.stack(fluxes).max()), torch.finfo(torch.float64).tiny)
+def _comparable(problem: Problem, condition: Dirichlet | Neumann | Robin | Initial, u: Jet) -> list[Tensor]:
+    """What a mismatch other than one of values is compared with: the rate of change, the flux along each axis."""
+    match condition:
+        case Dirichlet() | Initial(order=0):
+            return []
+        case Initial():
+            rate = torch.cat([u.d(name) for name in problem.domain.names[-1:]], dim=1)
+            return [rate, u.value / problem.domain.lengths[-1]]
+        case Neumann() | Robin():
+            axes = torch.eye(problem.domain.dim, dtype=torch.float64)[list(problem.domain.space_axes)]
+            return [problem.normal_flux(u, axis.expand(len(u.x), -1)) for axis in axes]
 
 
 def _seam(problem: Problem, field: Field, condition: Periodic, generator: torch.Generator, count: int) -> float:
