@@ -211,19 +211,24 @@ class Elliptic(SecondOrder):
         load = u.data(label(condition), lambda x: evaluate(label(condition), condition.value, x)) * u.value
         return 0.5 * condition.alpha * u.value**2 - load if isinstance(condition, Robin) else -load
 
-    def weak(self, u: Jet, v: Jet) -> Tensor:
-        """Density of a(u, v) - l(v) in the interior, (n, 1)."""
-        density = (self.flux(u) * v.grad[:, 0, :]).sum(dim=1, keepdim=True) - self.source_at(u) * v.value
+    def weak_parts(self, u: Jet) -> tuple[Tensor, Tensor]:
+        """What the weak form pairs with grad v, (n, s), and with v, (n, 1): A grad u and b . grad u + c u - f."""
+        load = -self.source_at(u)
         b = self._coefficient(u, "advection", len(self.domain.space_axes))
         if b is not None:
-            density = density + (b * u.grad[:, 0, :]).sum(dim=1, keepdim=True) * v.value
+            load = load + (b * u.grad[:, 0, :]).sum(dim=1, keepdim=True)
         c = self._coefficient(u, "reaction", 1)
-        return density if c is None else density + c * u.value * v.value
+        return self.flux(u), load if c is None else load + c * u.value
 
-    def boundary_weak(self, condition: Neumann | Robin, u: Jet, v: Jet) -> Tensor:
-        """Density of the weak form on a natural part of the boundary, (n, 1)."""
+    def weak(self, u: Jet, v: Jet) -> Tensor:
+        """Density of a(u, v) - l(v) in the interior, (n, 1)."""
+        flux, load = self.weak_parts(u)
+        return (flux * v.grad[:, 0, :]).sum(dim=1, keepdim=True) + load * v.value
+
+    def boundary_weak(self, condition: Neumann | Robin, u: Jet) -> Tensor:
+        """What the weak form pairs with v on a natural part of the boundary: -g, or alpha u - g; (n, 1)."""
         g = u.data(label(condition), lambda x: evaluate(label(condition), condition.value, x))
-        return (condition.alpha * u.value - g) * v.value if isinstance(condition, Robin) else -g * v.value
+        return condition.alpha * u.value - g if isinstance(condition, Robin) else -g
 
     def discretise(self, grid: Grid, order: int = 2) -> LinearSystem:
         """Finite differences of this problem on a grid of its box; see `pdekit.discrete.assemble`."""
