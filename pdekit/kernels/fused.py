@@ -150,10 +150,9 @@ def _chunks(points: Tensor) -> Iterator[slice]:
 def _differentiable(
     plain: Callable[[Tensor, Any], Tensor], first: Tensor, second: Tensor | None, grad: Tensor
 ) -> tuple[Tensor | None, Tensor | None]:
-    """Gradients of plain(first, second) as functions that can be differentiated again."""
-    with torch.enable_grad():
-        output = plain(first, second)
-        inputs = [t for t in (first, second) if t is not None and t.requires_grad]
-        grads = iter(torch.autograd.grad(output, inputs, grad, create_graph=True))
-    one, two = (next(grads) if t is not None and t.requires_grad else None for t in (first, second))
-    return one, two
+    """Gradients of plain(first, second) as functions that can be differentiated again, also inside torch.func."""
+    if second is None:
+        pull = torch.func.vjp(lambda z: plain(z, None), first)[1]
+        return *pull(grad), None
+    pull = torch.func.vjp(plain, first, second)[1]
+    return pull(grad)
