@@ -56,10 +56,11 @@ def plot_problem(problem: Problem, ax: Axes | None = None, *, points: int = 512)
         for part in piece.parts:
             if part.normal is not None and bool(part.normal.any()):
                 start, arrow = _columns(part.x[:_ARROWS], shown), _columns(reach * part.normal[:_ARROWS], shown)
-                look = (
-                    {} if solid else {"angles": "xy", "scale_units": "xy", "scale": 1, "width": 0.004, "clip_on": False}
-                )
+                look = {} if solid else {"angles": "xy", "scale_units": "xy", "scale": 1, "width": 0.004}
                 axes.quiver(*start, *arrow, color=piece.color, **look)
+                tips = torch.stack([a + 1.2 * b for a, b in zip(start, arrow, strict=True)], dim=1)
+                if not solid:  # plane quivers count with their feet only when the limits are found
+                    axes.update_datalim(tips.numpy())
     names = [domain.names[axis] for axis in shown]
     axes.set_xlabel(names[0])
     if len(names) > 1:
@@ -71,7 +72,8 @@ def plot_problem(problem: Problem, ax: Axes | None = None, *, points: int = 512)
         axes.set(zlabel=names[2])
     if len(names) > 1 and domain.time not in names:
         axes.set_aspect("equal")
-    axes.margins(0.15)
+    axes.margins(0.06)
+    axes.autoscale_view()
     title = f"{problem.name}, projected on {' and '.join(names)}" if domain.dim > max(2, len(names)) else problem.name
     axes.set_title(title)
     corner = (-0.25, 1.0) if solid else (1.04, 1.0)  # the layout makes room beside plane axes only
