@@ -84,7 +84,7 @@ PEERS: dict[str, frozenset[str]] = {
     "report": frozenset({"solution", "study"}),
     "section": frozenset({"solution"}),
     "storage": frozenset({"solution", "report", "study", "config"}),
-    "export": frozenset({"solution"}),
+    "export": frozenset({"solution", "section"}),
     "plot_problem": frozenset({"plot_style"}),
     "plot_study": frozenset({"plot_style", "study"}),
     "plot": frozenset({"solution", "section", "plot_style", "plot_study", "study"}),
