@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -64,7 +65,7 @@ def march(problem: Parabolic, grid: Grid, times: Array, order: int = 2, data: Da
     share = _share(now, order)
     solve = _implicit(now, share, 0.5 * step)
     state = now.restrict(values[..., 0])
-    for number, (start, end) in enumerate(zip(times[:-1], times[1:], strict=True)):
+    for number, (start, end) in enumerate(itertools.pairwise(times)):
         if number < _SMOOTHING_STEPS:
             for time in (0.5 * (start + end), end):
                 then = system_at(float(time))

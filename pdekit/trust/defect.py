@@ -17,16 +17,17 @@ from ..discrete.system import Balance
 from ..discretise import Data, discretise, space_grid
 from ..domain import Box
 from ..evolution import march
-from ..field import Field
+from ..field import Field, GridField
 from ..jet import Jet
 from ..problem import Elliptic, Parabolic, SecondOrder, conditions_of, faces_of
-from .norms import energy_square, l2_square
+from .norms import Norms, norms, split
 from .residual import Expression
 
 Array = np.ndarray
 RESOLVED = 0.10
 """Largest gap between the estimates on grids h and h/2 at which they count as evidence."""
 _ENOUGH = 0.03  # gap at which refining stops: the finer estimate then is about 1 % from its limit
+_BATCH = 65536
 _SEAM = 1e-9  # jump across a periodic seam, relative to u, that finite differences may overlook
 
 # Points per axis, in increasing order: (fast sine transforms, sparse factorisation). Each ladder ends where a solve and
@@ -99,7 +100,7 @@ def defect_estimate(problem: SecondOrder, field: Field) -> Estimate | None:
     data = defect_data(problem, field)
     found: Estimate | None = None
     for points in ladder:
-        found = _refined(found, _on_grid(problem, field, data, points), points)
+        found = _refined(found, *_on_grid(problem, field, data, points), points)
         if found.gap <= _ENOUGH:
             break
     return found
@@ -183,36 +184,23 @@ def _jumps(problem: SecondOrder, field: Field) -> bool:
     return False
 
 
-@final
-@dataclass(frozen=True)
-class _Norms:
-    """Norms of the error and of the solution on one grid."""
-
-    l2: float
-    energy: float
-    size_l2: float
-    size_energy: float
-
-
-def _on_grid(problem: SecondOrder, field: Field, data: Data, points: int) -> _Norms:
-    grid = space_grid(problem, points)
+def _on_grid(problem: SecondOrder, field: Field, data: Data, points: int) -> tuple[Norms, Norms]:
+    """Norms of the error and of the solution, found on one grid."""
+    box = problem.domain
+    grid = Grid(box.lower, box.upper, (points,) * box.dim)
     if isinstance(problem, Parabolic):
-        start, end = problem.domain.lower[-1], problem.domain.upper[-1]
-        times = np.linspace(start, end, points)
-        error = march(problem, grid, times, data=data)
-        solution = error + _values_in_time(field, grid, times)
-        # The trapezoidal rule in time.
-        weights = np.full(points, (end - start) / (points - 1))
-        weights[[0, -1]] *= 0.5
-        squares = [weights @ l2_square(grid, v) for v in (error, solution)]
-        energies = [weights @ energy_square(problem, grid, v, float(start)) for v in (error, solution)]
+        error = march(problem, *split(grid), data=data)
     else:
         error = _elliptic_defect(problem, field, grid, data)
-        solution = error + field(torch.from_numpy(grid.points()))[:, 0].numpy().reshape(grid.shape)
-        squares = [l2_square(grid, v) for v in (error, solution)]
-        energies = [energy_square(problem, grid, v) for v in (error, solution)]
-    l2, size_l2, energy, size_energy = (math.sqrt(float(square)) for square in (*squares, *energies))
-    return _Norms(l2, energy, size_l2, size_energy)
+    return norms(problem, grid, error), norms(problem, grid, error + on_grid(field, grid))
+
+
+def on_grid(field: Field, grid: Grid) -> Array:
+    """First component of a field at the points of a grid, grid-shaped."""
+    if isinstance(field, GridField) and field.grid == grid:
+        return field.values
+    points = torch.from_numpy(grid.points()).split(_BATCH)
+    return torch.cat([field(x)[:, 0] for x in points]).numpy().reshape(grid.shape)
 
 
 def _elliptic_defect(problem: SecondOrder, field: Field, grid: Grid, data: Data) -> Array:
@@ -225,27 +213,18 @@ def _elliptic_defect(problem: SecondOrder, field: Field, grid: Grid, data: Data)
     if mean is None:
         return error
     weights = grid.weights()
-    values = field(torch.from_numpy(grid.points()))[:, 0].numpy().reshape(grid.shape)
+    values = on_grid(field, grid)
     return error + mean - float((weights * values).sum() / weights.sum())
 
 
-def _values_in_time(field: Field, grid: Grid, times: Array) -> Array:
-    space = torch.from_numpy(grid.points())
-    columns = [
-        field(torch.cat([space, torch.full((len(space), 1), float(t), dtype=torch.float64)], dim=1))[:, 0]
-        for t in times
-    ]
-    return torch.stack(columns, dim=1).numpy().reshape(*grid.shape, len(times))
-
-
-def _refined(before: Estimate | None, norms: _Norms, points: int) -> Estimate:
+def _refined(before: Estimate | None, error: Norms, size: Norms, points: int) -> Estimate:
     """The estimate on a finer grid, and how far it is from the one before."""
-    l2 = norms.l2 / norms.size_l2 if norms.size_l2 > 0 else math.inf
-    energy = norms.energy / norms.size_energy if norms.size_energy > 0 else math.inf
+    l2 = error.l2 / size.l2 if size.l2 > 0 else math.inf
+    energy = error.energy / size.energy if size.energy > 0 else math.inf
     if before is None:
-        return Estimate(l2, energy, norms.energy, math.inf, points)
-    pairs = ((before.relative_l2, l2), (before.relative_energy, energy), (before.energy, norms.energy))
-    return Estimate(l2, energy, norms.energy, max(relative_gap(*pair) for pair in pairs), points)
+        return Estimate(l2, energy, error.energy, math.inf, points)
+    pairs = ((before.relative_l2, l2), (before.relative_energy, energy), (before.energy, error.energy))
+    return Estimate(l2, energy, error.energy, max(relative_gap(*pair) for pair in pairs), points)
 
 
 def relative_gap(coarse: float, fine: float) -> float:

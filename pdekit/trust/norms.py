@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
+from typing import final
 
 import numpy as np
 import torch
@@ -12,6 +14,33 @@ from ..discrete import Grid
 from ..problem import SecondOrder
 
 Array = np.ndarray
+
+
+@final
+@dataclass(frozen=True)
+class Norms:
+    """L2 and energy norm of a grid function; over space and time for problems with time."""
+
+    l2: float
+    energy: float
+
+
+def norms(problem: SecondOrder, grid: Grid, values: Array) -> Norms:
+    """Norms of values on a grid over all coordinates; A and c are taken at the initial time."""
+    if problem.domain.time is None:
+        squares = l2_square(grid, values), energy_square(problem, grid, values)
+    else:
+        space, times = split(grid)
+        weights = np.full(len(times), times[1] - times[0])
+        weights[[0, -1]] *= 0.5
+        squares = weights @ l2_square(space, values), weights @ energy_square(problem, space, values, float(times[0]))
+    l2, energy = (math.sqrt(float(square)) for square in squares)
+    return Norms(l2, energy)
+
+
+def split(grid: Grid) -> tuple[Grid, Array]:
+    """The space grid and the times of a grid whose last axis is time."""
+    return Grid(grid.lower[:-1], grid.upper[:-1], grid.shape[:-1]), grid.axes[-1]
 
 
 def l2_square(grid: Grid, values: Array) -> Array:
