@@ -10,12 +10,11 @@ from typing import final
 import torch
 from torch import Tensor
 
-from .conditions import Dirichlet, Initial, Neumann, Observations, Periodic, Robin, label, place
+from .conditions import Dirichlet, Initial, Neumann, Observations, Periodic, Robin, evaluate, label, place
 from .coverage import check_coverage
-from .domain import Region
+from .domain import Region, check_inside
 from .errors import (
     ComponentError,
-    DomainError,
     DtypeError,
     EquationError,
     GraphError,
@@ -72,6 +71,7 @@ def check_problem(problem: Problem) -> Report:
     """
     generator = torch.Generator().manual_seed(20_26)
     _check_names(problem)
+    _check_data(problem, generator)
     found: list[PdekitWarning] = []
     if isinstance(problem, SecondOrder):
         found += _check_coefficients(problem, generator)
@@ -142,13 +142,19 @@ def _check_observations(problem: Problem, condition: Observations) -> None:
             f"{problem.name}: Observations.x: got shape {tuple(condition.x.shape)}, expected (n, {problem.domain.dim}), "
             f"columns {problem.domain.names}"
         )
-    outside = ~problem.domain.contains(condition.x)
-    if bool(outside.any()):
-        first = condition.x[int(outside.nonzero()[0, 0])].tolist()
-        raise DomainError(
-            f"{problem.name}: {int(outside.sum())} of {len(outside)} observations lie outside the domain, the first at "
-            f"{first}; remove them or enlarge the domain"
-        )
+    check_inside(f"{problem.name}: Observations.x", problem.domain, condition.x)
+
+
+def _check_data(problem: Problem, generator: torch.Generator) -> None:
+    """Shapes, types and finiteness of the data of all conditions."""
+    for condition in problem.conditions:
+        if isinstance(condition, Initial) and problem.domain.time is None:
+            raise ProblemError(
+                f"{problem.name}: {label(condition)} on a domain without time; build the domain with Box.with_time"
+            )
+        if isinstance(condition, Dirichlet | Neumann | Robin | Initial):
+            points = boundary_points(problem.domain, place(condition), Uniform(_RESIDUAL_POINTS), generator)
+            evaluate(f"{problem.name}: {label(condition)}", condition.value, points.x)
 
 
 def _check_coefficients(problem: SecondOrder, generator: torch.Generator) -> list[PdekitWarning]:

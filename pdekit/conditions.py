@@ -24,7 +24,7 @@ def evaluate(what: str, value: Value, x: Tensor) -> Tensor:
 
     Raises:
         ShapeError: another shape, with the hint x[:, 0:1].
-        DtypeError: not a real floating-point tensor.
+        DtypeError: not a real tensor.
         NonFiniteError: NaN or infinity, with how many and where first.
     """
     if isinstance(value, Real):
@@ -136,6 +136,8 @@ class Observations:
     component: str = "u"
 
     def __post_init__(self) -> None:
+        if not isinstance(self.x, Tensor):
+            raise DtypeError(f"Observations.x: got {type(self.x).__name__}, expected a tensor; use torch.from_numpy")
         if self.x.ndim != 2:
             raise ShapeError(f"Observations.x: got shape {tuple(self.x.shape)}, expected (n, d)")
         column("Observations.values", self.values, len(self.x))

@@ -16,7 +16,6 @@ from .errors import (
     IllPosedError,
     IndefiniteWarning,
     PdekitWarning,
-    ProblemError,
 )
 from .kernels.plan import Plan
 from .problem import Elliptic, Problem, SecondOrder, conditions_of
@@ -122,10 +121,6 @@ def _check_initial(problem: Problem, plan: Plan) -> None:
     time, axis = problem.domain.time, problem.domain.time_axis
     initial = conditions_of(problem, Initial)
     if time is None or axis is None:
-        if initial:
-            raise ProblemError(
-                f"{problem.name}: {label(initial[0])} on a domain without time; build the domain with Box.with_time"
-            )
         return
     for first, second in itertools.combinations(initial, 2):
         if (first.component, first.order) == (second.component, second.order):
@@ -183,10 +178,11 @@ def _load(problem: Elliptic, n: int, generator: torch.Generator) -> tuple[float,
     inside, boundary = float((points.weight * values).sum()), 0.0
     size = float((points.weight * values.abs()).sum())
     for condition in (*conditions_of(problem, Neumann), *conditions_of(problem, Robin)):
-        points = boundary_points(problem.domain, condition.where, sampler, generator)
-        values = evaluate(label(condition), condition.value, points.x)[:, 0]
-        boundary += float((points.weight * values).sum())
-        size += float((points.weight * values.abs()).sum())
+        for part in problem.domain.resolve(condition.where):
+            points = boundary_points(problem.domain, part, sampler, generator)
+            values = evaluate(label(condition), condition.value, points.x)[:, 0]
+            boundary += float((points.weight * values).sum())
+            size += float((points.weight * values.abs()).sum())
     return inside, boundary, size
 
 

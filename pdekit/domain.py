@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from numbers import Real
 from typing import final
@@ -12,7 +12,7 @@ from typing import final
 import torch
 from torch import Tensor
 
-from .errors import DomainError, DomainTypeError, NonFiniteError, ShapeError, unknown_name
+from .errors import DomainError, DomainTypeError, DtypeError, NonFiniteError, ShapeError, unknown_name
 
 Where = str | tuple[str, ...]
 """Boundary parts by name: one name, several, or "boundary" for all parts in space."""
@@ -31,6 +31,7 @@ class Points:
     Raises:
         ShapeError: shapes that do not fit together.
         NonFiniteError: NaN or infinite coordinates, with the row.
+        DtypeError: not floating-point tensors.
     """
 
     x: Tensor
@@ -38,6 +39,10 @@ class Points:
     normal: Tensor | None = None
 
     def __post_init__(self) -> None:
+        for name, array in (("x", self.x), ("weight", self.weight), ("normal", self.normal)):
+            if array is not None and not (isinstance(array, Tensor) and array.is_floating_point()):
+                kind = array.dtype if isinstance(array, Tensor) else type(array).__name__
+                raise DtypeError(f"points: {name} is of type {kind}, expected a floating-point torch tensor")
         if self.x.ndim != 2:
             raise ShapeError(
                 f"points: got x of shape {tuple(self.x.shape)}, expected (n, d); reshape a 1-D array to (n, 1)"
@@ -151,7 +156,7 @@ _SIDES = (("left", "right"), ("bottom", "top"), ("front", "back"))
 
 
 @final
-@dataclass(frozen=True, init=False)
+@dataclass(frozen=True, init=False, repr=False)
 class Box(Region):
     """A product of intervals, the last of which may be time: x in prod_i (lower_i, upper_i).
 
@@ -184,6 +189,12 @@ class Box(Region):
         names: Sequence[str] | None = None,
         time: str | None = None,
     ) -> None:
+        for which, corner in (("lower", lower), ("upper", upper)):
+            if not isinstance(corner, Iterable) or isinstance(corner, str):
+                raise DomainTypeError(
+                    f"box: {which} is {corner!r}, expected a sequence with one bound per coordinate; write (0,) for one"
+                )
+        lower, upper = tuple(lower), tuple(upper)
         names = tuple(names) if names is not None else default_names(len(lower), time)
         if not len(lower) == len(upper) == len(names):
             raise DomainError(
@@ -203,6 +214,10 @@ class Box(Region):
         object.__setattr__(self, "_upper", tuple(float(b) for b in upper))
         object.__setattr__(self, "_names", names)
         object.__setattr__(self, "_time", time)
+
+    def __repr__(self) -> str:
+        time = "" if self._time is None else f", time={self._time!r}"
+        return f"Box({self._lower}, {self._upper}, {self._names}{time})"
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -319,6 +334,17 @@ def Hypercube(dim: int, lower: float = 0.0, upper: float = 1.0) -> Box:  # noqa:
     if not isinstance(dim, int) or isinstance(dim, bool) or dim < 1:
         raise DomainError(f"hypercube: got dim {dim!r}, expected a positive integer")
     return Box((lower,) * dim, (upper,) * dim)
+
+
+def check_inside(what: str, region: Region, x: Tensor) -> None:
+    """Raise DomainError, saying how many and which first, unless all rows of x lie in the closed region."""
+    outside = ~region.contains(x)
+    if bool(outside.any()):
+        first = x[int(outside.nonzero()[0, 0])].tolist()
+        raise DomainError(
+            f"{what}: {int(outside.sum())} of {len(x)} points lie outside the domain, the first at {first}; "
+            "remove them or enlarge the domain"
+        )
 
 
 def default_names(dim: int, time: str | None = None) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Protocol, final, runtime_checkable
 
 import numpy as np
@@ -221,7 +222,7 @@ def sampler_names() -> dict[str, type]:
 
 def check_count(name: str, n: object, least: int = 1) -> None:
     """Raise SamplingError unless n is an integer of at least `least`."""
-    if isinstance(n, bool) or not isinstance(n, int) or n < least:
+    if isinstance(n, bool) or not isinstance(n, Integral) or n < least:
         raise SamplingError(f"{name}: got {n!r}, expected an integer of at least {least}")
 
 
