@@ -17,6 +17,8 @@ from .errors import NotApplicableError
 from .jet import Jet, column
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
     from .check import Report
     from .discrete import Grid, LinearSystem
 
@@ -71,6 +73,12 @@ class Problem(ABC):
         from .check import check_problem
 
         return check_problem(self)
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw where the conditions hold, and which parts of the boundary have none."""
+        from .plot_problem import plot_problem
+
+        return plot_problem(self, ax)
 
 
 class SecondOrder(Problem):
