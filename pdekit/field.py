@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol, final
 
 import numpy as np
@@ -93,9 +94,9 @@ class GridField:
         """Interpolated values (n, 1)."""
         return torch.from_numpy(self.function(x.detach().cpu().to(torch.float64).numpy()))[:, None]
 
-    @property
+    @cached_property
     def function(self) -> GridFunction:
-        """The interpolant in numpy."""
+        """The interpolant in numpy, built at its first use."""
         return GridFunction(self.grid, self.values)
 
     def derivatives(self, x: Tensor, plan: Plan) -> DerivativeSource:
