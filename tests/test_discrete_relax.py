@@ -15,17 +15,18 @@ from pdekit.discrete import (
     NeumannFace,
     PeriodicFace,
     RobinFace,
-    algebraic_multigrid,
     assemble,
     cg,
     exact_sweeps,
     from_sine_coefficients,
+    multigrid_cycle,
     predicted_sweeps,
     relative_eigenvalues,
     relax,
     sine_coefficients,
     solve_direct,
 )
+from pdekit.discrete.multigrid import geometric_applies
 from pdekit.errors import ConfigError, ConvergenceError, NonFiniteError, NotApplicableError, ShapeError
 
 BOOK_COUNTS = [(1e-2, 196_552), (1e-3, 313_202), (1e-4, 429_852), (1e-6, 663_151)]
@@ -134,6 +135,45 @@ def test_multigrid_cycles_reduce_the_error_tenfold(name):
     start = system.extend(system.restrict(rough(system)))
     after = Multigrid().prepare(system).sweep(start, 4)
     assert np.abs(after - target).max() < 1e-3 * np.abs(start - target).max()
+
+
+@pytest.mark.parametrize(
+    ("shape", "reaction", "factor"),
+    [
+        ((33,), 0.0, 0.1),
+        ((257,), 50.0, 0.1),
+        ((17, 33), 0.0, 0.2),
+        ((65, 65), 5.0, 0.2),
+        ((17, 17, 17), 0.0, 0.3),
+        ((33, 33, 33), 9.0, 0.3),
+    ],
+)
+def test_geometric_cycles_do_not_slow_down_on_finer_grids(shape, reaction, factor):
+    dim = len(shape)
+    upper = tuple((n - 1) / 16 for n in shape)
+    system = assemble(Grid((0.0,) * dim, upper, shape), source=1.0, faces=walls(dim, 1.0), reaction=reaction)
+    assert geometric_applies(system.star, shape)
+    target = solve_direct(system)
+    start = system.extend(system.restrict(rough(system)))
+    sweeper = Multigrid().prepare(system)
+    before, after = sweeper.sweep(start, 4), sweeper.sweep(start, 5)
+    assert np.abs(after - target).max() < factor * np.abs(before - target).max()
+    cycle, (x, y) = multigrid_cycle(system), np.random.default_rng(3301).standard_normal((2, system.rhs.size))
+    assert x @ cycle(y) == pytest.approx(y @ cycle(x), rel=1e-10)  # a preconditioner of cg must be symmetric
+
+
+@pytest.mark.parametrize(
+    ("shape", "upper", "reaction"),
+    [
+        ((12, 17), (1.0, 1.0), 0.0),
+        ((5, 5), (1.0, 1.0), 0.0),
+        ((17, 17), (1.0, 4.0), 0.0),
+        ((17, 17), (1.0, 1.0), -10.0),
+    ],
+)
+def test_geometric_cycles_are_refused_where_they_are_weak(shape, upper, reaction):
+    system = assemble(Grid((0.0, 0.0), upper, shape), source=1.0, faces=walls(2), reaction=reaction)
+    assert not geometric_applies(system.star, shape)
 
 
 # Counting -------------------------------------------------------------------------------------------------------
@@ -246,7 +286,7 @@ def test_known_values_replace_those_of_the_start():
 @pytest.mark.parametrize("name", [n for n in SMALL if n != "plane-wind"])
 def test_conjugate_gradients(name, preconditioned):
     system = SYSTEMS[name]
-    cycle = algebraic_multigrid(system) if preconditioned else None
+    cycle = multigrid_cycle(system) if preconditioned else None
     result = cg(system, rough(system), tolerance=1e-12, preconditioner=cycle)
     assert result.converged
     np.testing.assert_allclose(result.u, solve_direct(system), atol=1e-9)

@@ -20,6 +20,7 @@ from .modes import predicted_sweeps as predicted_sweeps
 from .modes import relative_eigenvalues as relative_eigenvalues
 from .modes import sine_coefficients as sine_coefficients
 from .multigrid import algebraic_multigrid as algebraic_multigrid
+from .multigrid import multigrid_cycle as multigrid_cycle
 from .relaxation import Chebyshev as Chebyshev
 from .relaxation import GaussSeidel as GaussSeidel
 from .relaxation import Jacobi as Jacobi

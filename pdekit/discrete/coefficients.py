@@ -97,16 +97,15 @@ class Coefficients:
         c, b = self.c(sample[0]), self.b(sample[0])
         if np.ptp(c) > 0.0 or np.ptp(b, axis=0).max() > 0.0:
             return None
-        diffusion: FloatArray | None = None
+        rows = []
         for points in sample:
             values = self.tensor(points)
             if values.ndim == 3:
                 return None
-            rows = np.broadcast_to(values.reshape(len(points), -1), (len(points), d))
-            diffusion = rows[0] if diffusion is None else diffusion
-            if (rows != diffusion).any():
-                return None
-        assert diffusion is not None
+            rows.append(np.broadcast_to(values.reshape(len(points), -1), (len(points), d)))
+        diffusion = rows[0][0]
+        if any((part != diffusion).any() for part in rows):
+            return None
         return Constants(tuple(diffusion.tolist()), tuple(b[0].tolist()), float(c[0]))
 
 

@@ -102,7 +102,7 @@ def relax(
     while True:
         done = error <= tolerance
         over = sweeps >= max_sweeps or (max_seconds is not None and seconds >= max_seconds)
-        if (every is None and in_blocks) or done or over or (sweeps % (every or 1) == 0):
+        if every is None or sweeps % every == 0 or done or over:
             history.append(Sample(sweeps, seconds, error, dict(probe(sweeps, u)) if probe is not None else {}))
         if done or over:
             return Relaxed(u, sweeps, seconds, done, tuple(history))

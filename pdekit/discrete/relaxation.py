@@ -199,10 +199,13 @@ class Chebyshev:
 @final
 @dataclass(frozen=True)
 class Multigrid:
-    """One V-cycle of classical algebraic multigrid per sweep; reduces all modes alike, by about 10 a cycle.
+    """One V-cycle per sweep; reduces all modes alike, 4 to 12 times.
+
+    Geometric for constant coefficients between Dirichlet faces on a grid that coarsens at least twice (4 m + 1 points per
+    axis) without strong anisotropy, else classical algebraic multigrid.
 
     Reference:
-        Ruge, Stueben, in: Multigrid Methods (1987), chapter 4, doi:10.1137/1.9781611971057.ch4.
+        Trottenberg, Oosterlee, Schueller, Multigrid (2001), chapter 2; Ruge, Stueben, in: Multigrid Methods (1987), chapter 4, doi:10.1137/1.9781611971057.ch4.
     """
 
     @property

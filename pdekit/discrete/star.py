@@ -83,6 +83,16 @@ class Star:
             values = values + part.reshape([-1 if a == axis else 1 for a in range(len(shape))])
         return values
 
+    @property
+    def reaction(self) -> float:
+        """What M makes of the constant 1."""
+        return self.centre + sum(self.lower) + sum(self.upper)
+
+    def coarsened(self) -> Star:
+        """Return the stencil of the same symmetric equation at twice the spacing."""
+        lower, upper = (tuple(0.25 * weight for weight in weights) for weights in (self.lower, self.upper))
+        return Star(self.reaction - sum(lower) - sum(upper), lower, upper)
+
     def jacobi_radius(self, shape: tuple[int, ...], omega: float) -> float:
         """Spectral radius of I - omega D^-1 M."""
         return float(np.abs(1.0 - omega * self.eigenvalues(shape) / self.centre).max())

@@ -51,8 +51,11 @@ class StarSmoother:
 
     def sweep(self, n: int) -> None:
         """Do n sweeps."""
-        for _ in range(n):
-            run(self._program)
+        programs = (self._program, self._next_program)
+        for k in range(n):  # spelt out, for in 1-D a call costs as much as its arithmetic
+            for operation, x, y, out in programs[k & 1]:
+                operation(x, y, out)
+        if n & 1:
             self._now, self._next = self._next, self._now
             self._program, self._next_program = self._next_program, self._program
 

@@ -35,7 +35,7 @@ class Block:
 def neighbours(star: Star, shape: tuple[int, ...], scale: float) -> dict[int, float]:
     """Weights of the neighbours by flat offset, times `scale`."""
     strides = [math.prod(shape[axis + 1 :]) for axis in range(len(shape))]
-    weights = {}
+    weights: dict[int, float] = {}
     for stride, low, high in zip(strides, star.lower, star.upper, strict=True):
         weights |= {-stride: scale * low, stride: scale * high}
     return weights

@@ -128,14 +128,14 @@ class ChebyshevSweeper:
 
 @final
 class MultigridSweeper:
-    """Algebraic multigrid V-cycles."""
+    """Multigrid V-cycles."""
 
     def __init__(self, system: LinearSystem) -> None:
         """Build the hierarchy."""
-        from .multigrid import algebraic_multigrid
+        from .multigrid import multigrid_cycle
 
         self._system = system
-        self._cycle = algebraic_multigrid(system)
+        self._cycle = multigrid_cycle(system)
         self.monotone = False
         self.monotone_residual = False
 
