@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from .discrete import Grid, GridFunction
 from .errors import NotApplicableError
-from .kernels import DerivativeSource, Plan, select_kernel
+from .kernels import DerivativeSource, Plan, check_smoothness, select_kernel
 
 
 class Field(Protocol):
@@ -67,8 +67,13 @@ class NetworkField:
             return self.network(x.to(self.device, self.dtype)).to("cpu", torch.float64)
 
     def derivatives(self, x: Tensor, plan: Plan) -> DerivativeSource:
-        """The planned derivatives, in one pass and without a graph to the parameters."""
-        kernel = select_kernel(self.network, plan)
+        """The planned derivatives, in one pass and without a graph to the parameters.
+
+        Raises:
+            SmoothnessError: the activations have fewer derivatives than the plan asks for.
+        """
+        check_smoothness(self.network, plan.order)
+        kernel = select_kernel(self.network, plan, device=torch.device(self.device), steps_expected=1)
         with torch.no_grad():
             return kernel(self.network, x.to(self.device, self.dtype), plan)
 
