@@ -266,6 +266,27 @@ def test_free_constant_is_fixed_to_mean_zero(kind):
     assert np.abs(system.balanced().residual(u)).max() < 1e-9
 
 
+def test_a_tiny_reaction_is_not_taken_for_none():
+    grid = Grid((0.0,), (1.0,), (1001,))
+    flat = {(0, 0): NeumannFace(), (0, 1): NeumannFace()}
+    system = assemble(grid, source=1e-7, faces=flat, reaction=1e-7)
+    assert not system.null_space
+    np.testing.assert_allclose(solve_direct(system), 1.0, rtol=1e-3)  # conditioned like 1e13
+    robin = assemble(grid, source=0.0, faces=flat | {(0, 1): RobinFace(0.0)})
+    assert robin.null_space
+
+
+def test_a_small_domain_gives_the_scaled_result():
+    def solved(size):
+        grid = Grid((0.0, 0.0), (size, size), (9, 9))
+        faces = {(a, s): DirichletFace(lambda x: x[:, 0] / size) for a in (0, 1) for s in (0, 1)} | {
+            (1, 1): NeumannFace(2.0 / size)
+        }
+        return solve_direct(assemble(grid, source=lambda x: np.exp(x[:, 0] / size) / size**2, faces=faces))
+
+    np.testing.assert_allclose(solved(1e-9), solved(1.0), rtol=1e-10)
+
+
 def test_incompatible_neumann_data_name_both_integrals():
     faces = {(0, 0): NeumannFace(0.5), (0, 1): NeumannFace(0.25)}
     system = assemble(Grid((0.0,), (2.0,), (41,)), source=1.0, faces=faces)

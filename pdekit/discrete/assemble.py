@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ..errors import ConfigError, ConflictError, IllPosedError, ProblemError
 from .coefficients import Coefficients
-from .faces import DirichletFace, Face, Field, NeumannFace, PeriodicFace, evaluate
+from .faces import DirichletFace, Face, Field, NeumannFace, PeriodicFace, RobinFace, evaluate
 from .fourth_order import fourth_order
 from .grid import Grid
 from .second_order import second_order, star_of
@@ -104,7 +104,7 @@ def _reduced(
     rhs = gather @ (load - matrix @ known.ravel())
     scale = np.abs(reduced).max()
     symmetric = coefficients.advection is None and bool(np.abs(reduced - reduced.T).max() <= 1e-13 * scale)
-    singular = not np.any(~free) and bool(np.abs(reduced @ np.ones(rhs.size)).max() <= 1e-12 * scale)
+    singular = _free_constant(grid, coefficients, faces)
     return LinearSystem(
         grid,
         unknown,
@@ -175,6 +175,18 @@ def _dirichlet(grid: Grid, faces: Faces) -> tuple[NDArray[np.bool_], FloatArray]
     return unknown.reshape(grid.shape), known.reshape(grid.shape)
 
 
+def _free_constant(grid: Grid, coefficients: Coefficients, faces: Faces) -> bool:
+    """Whether the equation and its faces hold derivatives of u only."""
+    for (axis, side), face in faces.items():
+        if isinstance(face, DirichletFace):
+            return False
+        if isinstance(face, RobinFace):
+            points = grid.points().reshape(*grid.shape, grid.dim)[grid.face(axis, side)].reshape(-1, grid.dim)
+            if evaluate(f"face {(axis, side)} alpha", face.alpha, points).any():
+                return False
+    return coefficients.reaction is None or not coefficients.c(grid.points()).any()
+
+
 def _balance(grid: Grid, coefficients: Coefficients, faces: Faces) -> Balance:
     weights = grid.weights()
     points = grid.points()
@@ -182,9 +194,10 @@ def _balance(grid: Grid, coefficients: Coefficients, faces: Faces) -> Balance:
     flux, size = 0.0, float(np.abs(f).sum())
     numbers = np.arange(grid.size).reshape(grid.shape)
     for (axis, side), face in faces.items():
-        if isinstance(face, NeumannFace):
+        if isinstance(face, NeumannFace | RobinFace):
             here = numbers[grid.face(axis, side)].ravel()
-            g = evaluate(f"face {(axis, side)} flux", face.flux, points[here])
+            field = face.flux if isinstance(face, NeumannFace) else face.value
+            g = evaluate(f"face {(axis, side)} flux", field, points[here])
             part = g * weights.ravel()[here] * 2.0 / grid.spacing[axis]
             flux, size = flux + float(part.sum()), size + float(np.abs(part).sum())
     return Balance(float(f.sum()), flux, size, tolerance=10.0 / (min(grid.shape) - 1) ** 2)

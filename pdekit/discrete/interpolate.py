@@ -92,6 +92,9 @@ class GridFunction:
         coefficients = np.asarray(self.values, dtype=np.float64)
         knots = []
         for axis, x in enumerate(self.grid.axes):
+            if self.degree == Interpolation.LINEAR:
+                knots.append(np.concatenate([x[:1], x, x[-1:]]))
+                continue  # its coefficients are the values
             line = make_interp_spline(x, np.moveaxis(coefficients, axis, 0), k=int(self.degree))
             coefficients = np.moveaxis(line.c, 0, axis)
             knots.append(line.t)
