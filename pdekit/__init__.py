@@ -1,1 +1,78 @@
-"""PDE solvers driven by the frequency principle."""
+"""PDE solvers driven by the frequency principle: networks for the low frequencies, relaxation for the high ones.
+
+    import pdekit
+    from pdekit import problems, solvers
+
+    solution = pdekit.solve(problems.PoissonSine(k=1), solvers.solver("pinn"))
+    print(solution)
+
+Importing this package imports nothing else; each name below is imported when it is first used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from .conditions import Dirichlet as Dirichlet
+    from .conditions import Initial as Initial
+    from .conditions import Neumann as Neumann
+    from .conditions import Observations as Observations
+    from .conditions import Periodic as Periodic
+    from .conditions import Robin as Robin
+    from .domain import Box as Box
+    from .domain import Hypercube as Hypercube
+    from .domain import Interval as Interval
+    from .domain import Points as Points
+    from .domain import Rectangle as Rectangle
+    from .errors import PdekitError as PdekitError
+    from .errors import PdekitWarning as PdekitWarning
+    from .jet import Jet as Jet
+    from .problem import Elliptic as Elliptic
+    from .problem import Parabolic as Parabolic
+    from .problem import Problem as Problem
+    from .recipe import Budget as Budget
+    from .recipe import Every as Every
+    from .record import Record as Record
+    from .rundir import RunDirectory as RunDirectory
+    from .solution import Flag as Flag
+    from .solution import Measures as Measures
+    from .solution import Solution as Solution
+    from .solution import Status as Status
+    from .solution import Trust as Trust
+    from .solver import Solver as Solver
+    from .solver import solve as solve
+    from .storage import load as load
+
+_NAMES: Final = {
+    "conditions": ("Dirichlet", "Initial", "Neumann", "Observations", "Periodic", "Robin"),
+    "domain": ("Box", "Hypercube", "Interval", "Points", "Rectangle"),
+    "errors": ("PdekitError", "PdekitWarning"),
+    "jet": ("Jet",),
+    "problem": ("Elliptic", "Parabolic", "Problem"),
+    "recipe": ("Budget", "Every"),
+    "record": ("Record",),
+    "rundir": ("RunDirectory",),
+    "solution": ("Flag", "Measures", "Solution", "Status", "Trust"),
+    "solver": ("Solver", "solve"),
+    "storage": ("load",),
+}
+_MODULE_OF: Final = {name: module for module, names in _NAMES.items() for name in names}
+_ROOMS: Final = ("discrete", "errors", "kernels", "nn", "optim", "problems", "solvers", "spectrum")
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULE_OF:
+        return getattr(importlib.import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
+    if name in _ROOMS:
+        return importlib.import_module(f"{__name__}.{name}")
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("pdekit")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_MODULE_OF, *_ROOMS, "__version__"})

@@ -93,19 +93,6 @@ def reader() -> Reader:
     return Reader(kinds, {nn.Activation: nn.ACTIVATIONS, nn.Initialisation: laws, Solver: solvers.SOLVERS})
 
 
-def solver_named(name: str) -> Solver:
-    """The solver of that name in its default configuration.
-
-    Raises:
-        UnknownNameError: with the closest names.
-    """
-    from .solvers import SOLVERS
-
-    if name not in SOLVERS:
-        raise unknown_name("solver", name, SOLVERS)
-    return SOLVERS[name]()
-
-
 def solver_from_table(table: Mapping[str, Any]) -> Solver:
     """The solver that a table describes: in full, with "kind", or by "name" and what differs from its defaults.
 
@@ -113,13 +100,13 @@ def solver_from_table(table: Mapping[str, Any]) -> Solver:
         ConfigError, UnknownNameError: a name, key or value that does not exist or fit, with the closest.
     """
     from .solver import Solver
+    from .solvers import solver
 
     if KIND in table:
-        solver: Solver = reader().read(Solver, table, SOLVER)
-        return solver
+        described: Solver = reader().read(Solver, table, SOLVER)
+        return described
     changes = {key: value for key, value in table.items() if key != NAME}
-    default = solver_named(_named(table, SOLVER))
-    updated: Solver = reader().updated(default, changes, SOLVER)
+    updated: Solver = reader().updated(solver(_named(table, SOLVER)), changes, SOLVER)
     return updated
 
 

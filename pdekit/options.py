@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, final
 
-from .codec import Reader, changed, parameters, unknown_option
+from .codec import KIND, Reader, changed, encode, parameters, unknown_option
 from .errors import ConfigError
 
 
@@ -68,6 +68,18 @@ def find(value: Any, key: str, owner: str) -> Slot | None:
         if matches:
             return matches[0]
     return None
+
+
+def listing(value: Any) -> dict[str, Any]:
+    """All options of a configuration by dotted name, in order; a nested configuration's own entry is its class."""
+    found: dict[str, Any] = {}
+    for name in parameters(type(value)):
+        item = getattr(value, name)
+        plain = encode(item)
+        found[name] = plain[KIND] if isinstance(plain, dict) and KIND in plain else plain
+        if dataclasses.is_dataclass(item):
+            found |= {f"{name}.{key}": inner for key, inner in listing(item).items()}
+    return found
 
 
 def _levels(value: Any) -> Iterator[list[Slot]]:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 WIDTH = 120
 """Longest line of the report."""
-_BANDS_SHOWN = 5
+_BANDS_SHOWN = 6
 _LABEL = 10
 
 
@@ -153,8 +153,9 @@ def _bands(solution: Solution) -> str:
         return "not measured"
     few = merged(solution.bands, _BANDS_SHOWN)
     numbers = few.relative if solution.band_kind == "error" else few.share
-    texts = [f"k {label}: {number:.1e}" for label, number in zip(few.labels, numbers, strict=True)]
-    return f"{solution.band_kind} " + ", ".join(texts)
+    edges = [f"{edge:.2g}" for edge in few.edges]
+    texts = [f"{a}-{b} {number:.0e}" for a, b, number in zip(edges, edges[1:], numbers, strict=False)]
+    return f"{solution.band_kind} at k = {' | '.join(texts)}"
 
 
 def _trust(trust: Trust) -> str:

@@ -46,7 +46,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
             "plot_problem",
             "plot_study",
         ),
-        *("plot", "origin", "config", "solver", "compare", "doctor", "commands", "cli"),
+        *("plot", "origin", "config", "solver", "compare", "doctor", "commands", "cli", "__main__"),
     ),
     ("problems", "solvers"),
     ("phenomena",),
@@ -91,7 +91,14 @@ PEERS: dict[str, frozenset[str]] = {
     "config": frozenset({"origin"}),
     "solver": frozenset({"solution", "trust", "report", "storage", "config"}),
     "compare": frozenset({"solution", "trust", "report", "plot", "solver"}),
-    "cli": frozenset({"solution", "trust", "report", "storage", "export", "plot", "plot_problem", "solver", "compare"}),
+    "commands": frozenset(
+        {
+            *("solution", "report", "storage", "config", "export", "plot", "plot_problem", "plot_style"),
+            *("solver", "compare", "doctor"),
+        }
+    ),
+    "cli": frozenset({"commands"}),
+    "__main__": frozenset({"cli"}),
 }
 
 # One by one: upward imports inside a function or for type checkers only, where a method on the lower type reads better.
@@ -112,9 +119,9 @@ DELEGATES = frozenset(
         ("config", "problems"),  # files and command lines name what the registries hold
         ("config", "solvers"),
         ("storage", "solver"),  # the types of its arguments
-        ("cli", "problems"),  # the shell's names are those of the registries
-        ("cli", "solvers"),
-        ("cli", "phenomena"),
+        ("commands", "problems"),  # the shell's names are those of the registries
+        ("commands", "solvers"),
+        ("commands", "phenomena"),
     }
 )
 

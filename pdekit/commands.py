@@ -1,0 +1,276 @@
+"""The shell's commands as functions: each takes the parsed arguments and returns what is to be printed."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import inspect
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, final
+
+from . import config as tables
+from .codec import encode
+from .config import Circumstances
+from .errors import ConfigError
+from .options import listing
+from .problem import Problem
+from .progress import Progress, Quiet, progress_for
+from .recipe import Budget
+from .report import as_json, plain
+from .rundir import RunDirectory
+from .solution import Solution
+from .solver import Solver, solve
+from .storage import load, stored_problem, stored_solver
+
+SUCCESS: Final = 0
+NOT_MET: Final = 3
+"""The run ended, but did not meet the tolerance or is not trusted."""
+
+
+@final
+@dataclass(frozen=True)
+class Output:
+    """What a command has to say.
+
+    Args:
+        text: for people.
+        data: the same for programs.
+        code: exit code.
+    """
+
+    text: str
+    data: Mapping[str, Any]
+    code: int = SUCCESS
+
+
+# Listings ----------------------------------------------------------------------------------------------------------
+
+
+def problems(arguments: argparse.Namespace) -> Output:
+    """The catalogue."""
+    from .problems import CATALOGUE
+
+    defaults = {name: plain(_defaults(kind)) for name, kind in CATALOGUE.items()}
+    lines = [(_call(name, defaults[name]), kind.hard_because) for name, kind in CATALOGUE.items()]
+    rows = [
+        {"name": name, "parameters": defaults[name], "hard_because": kind.hard_because}
+        for name, kind in CATALOGUE.items()
+    ]
+    return Output(_columns(lines), {"problems": rows})
+
+
+def solvers(arguments: argparse.Namespace) -> Output:
+    """The solvers."""
+    from .solvers import SOLVERS
+
+    rows = [{"name": name, "summary": _summary(factory)} for name, factory in SOLVERS.items()]
+    return Output(_columns([(row["name"], row["summary"]) for row in rows]), {"solvers": rows})
+
+
+def show(arguments: argparse.Namespace) -> Output:
+    """A problem or a solver: what it is, and its options."""
+    from .solvers import SOLVERS
+
+    if arguments.name in SOLVERS:
+        return _show_solver(arguments.name)
+    source = tables.problem_source(arguments.name)
+    kind = type(source) if isinstance(source, Problem) else source
+    parameters = source.parameters() if isinstance(source, Problem) else _defaults(source)
+    text = inspect.getdoc(kind) or ""
+    options = [(key, f"{value}") for key, value in plain(parameters).items()]
+    data = {"problem": arguments.name, "parameters": plain(parameters), "description": text}
+    return Output("\n".join([arguments.name, "", text, *_options(options)]), data)
+
+
+def _show_solver(name: str) -> Output:
+    from .solvers import SOLVERS
+
+    table, text = encode(SOLVERS[name]()), inspect.getdoc(SOLVERS[name]) or ""
+    options = [(key, f"{value}") for key, value in _flat(table).items()]
+    return Output(
+        "\n".join([name, "", text, *_options(options)]), {"solver": name, "config": table, "description": text}
+    )
+
+
+def doctor(arguments: argparse.Namespace) -> Output:
+    """This machine."""
+    from . import doctor as examination
+
+    findings = examination.examine()
+    return Output(examination.as_text(findings), examination.as_table(findings))
+
+
+# Runs --------------------------------------------------------------------------------------------------------------
+
+
+@final
+@dataclass(frozen=True)
+class _Job:
+    """A solve that is fully specified."""
+
+    problem: Problem
+    solver: Solver
+    circumstances: Circumstances
+    run: RunDirectory | None = None
+    resume: bool = False
+
+
+def solve_problem(arguments: argparse.Namespace) -> Output:
+    """Solve, write the run's files and figures, report."""
+    job = _resumed(arguments) if arguments.resume else _fresh(arguments)
+    now = job.circumstances
+    solution = solve(
+        job.problem,
+        job.solver,
+        budget=Budget(now.steps, now.seconds),
+        seed=now.seed,
+        device=now.device,
+        dtype=now.torch_dtype,
+        rtol=now.rtol,
+        run=job.run,
+        resume=job.resume,
+        progress=_progress(arguments),
+        study=job.run is not None,
+        interrupts=True,
+    )
+    lines, data = [str(solution)], as_json(solution)
+    if job.run is not None:
+        from .plot import write_figures
+
+        figures = write_figures(solution, job.run.path)
+        lines.append(f"{'run':<10}{job.run.path}: {', '.join(path.name for path in figures) or 'no figures'}")
+        data |= {"run": str(job.run.path), "figures": [str(path) for path in figures]}
+    return Output("\n".join(lines), data, SUCCESS if solution.success else NOT_MET)
+
+
+def plot(arguments: argparse.Namespace) -> Output:
+    """Draw a finished run's figures."""
+    solution = _loaded(arguments)
+    if arguments.out is None:
+        from .plot import write_figures
+
+        written = write_figures(solution, arguments.run)
+    else:
+        from .plot_style import save_figure
+
+        draw = {
+            "field": solution.plot,
+            "error": solution.plot_error,
+            "history": solution.plot_history,
+            "spectrum": solution.plot_spectrum,
+            "bands": solution.plot_bands,
+        }[arguments.figure]
+        written = [save_figure(draw().figure, Path(arguments.out))]
+    return Output("\n".join(map(str, written)), {"figures": [str(path) for path in written]})
+
+
+def export(arguments: argparse.Namespace) -> Output:
+    """Write a finished run's values in another format."""
+    from .export import export as write
+
+    path = write(_loaded(arguments), Path(arguments.file))
+    return Output(str(path), {"file": str(path)})
+
+
+def _loaded(arguments: argparse.Namespace) -> Solution:
+    given = None if arguments.problem is None else tables.problem_given(arguments.problem, {})
+    return load(arguments.run, given)
+
+
+def _progress(arguments: argparse.Namespace) -> Progress:
+    return Quiet() if arguments.quiet else progress_for(sys.stderr, verbose=arguments.verbose)
+
+
+def _fresh(arguments: argparse.Namespace) -> _Job:
+    """A new run: command line over file over defaults."""
+    file = tables.read_config(Path(arguments.config)) if arguments.config else {}
+    problem_table = _table(file, tables.PROBLEM, arguments.problem)
+    solver_table = _table(file, tables.SOLVER, arguments.solver)
+    source_text = str(problem_table.get(tables.FILE) or problem_table[tables.NAME])
+    source, base = tables.problem_source(source_text), tables.solver_from_table(solver_table)
+    options = tables.split_options(source, base, _assignments(arguments.set))
+    fixed = {key: value for key, value in problem_table.items() if key not in (tables.NAME, tables.FILE)}
+    problem = tables.problem_given(source_text, fixed | options.problem)
+    also = (*tables.parameter_names(source), *(f.name for f in dataclasses.fields(Circumstances)))
+    solver = tables.with_options(base, options.solver, also=also)
+    now = _circumstances({**file.get(tables.RUN, {}), **options.run}, arguments)
+    # Last, so that no directory appears for a command that cannot work.
+    run = RunDirectory.create(arguments.out) if arguments.out else None
+    return _Job(problem, solver, now, run)
+
+
+def _resumed(arguments: argparse.Namespace) -> _Job:
+    """The run of a directory again; budget, tolerance and device may change, problem and solver may not."""
+    for flag in ("solver", "set", "config", "out"):
+        if getattr(arguments, flag):
+            raise ConfigError(
+                f"--{flag}: got it together with --resume, which takes problem and solver from "
+                f"{arguments.resume}/config.toml; leave it out"
+            )
+    run = RunDirectory.open(arguments.resume)
+    config = run.read_config()
+    given = None if arguments.problem is None else tables.problem_given(arguments.problem, {})
+    problem, solver = stored_problem(run, config, given), stored_solver(run, config)
+    return _Job(problem, solver, _circumstances(config.get(tables.RUN, {}), arguments), run, resume=True)
+
+
+def _table(file: Mapping[str, Mapping[str, Any]], key: str, given: str | None) -> Mapping[str, Any]:
+    """The file's table, or a new one for a name given on the command line; one of the two must be there."""
+    table = file.get(key)
+    if given is None and table is None:
+        what = f"{'PROBLEM' if key == tables.PROBLEM else '--solver'}"
+        raise ConfigError(f"solve: got no {key}, expected {what} or a table [{key}] in --config; see `pdekit {key}s`")
+    if given is None or (table is not None and given in (table.get(tables.NAME), table.get(tables.FILE))):
+        return table or {}
+    return {tables.FILE if given.rpartition(":")[0].endswith(".py") else tables.NAME: given}
+
+
+def _circumstances(table: Mapping[str, Any], arguments: argparse.Namespace) -> Circumstances:
+    flags = {f.name: getattr(arguments, f.name) for f in dataclasses.fields(Circumstances)}
+    given = {key: value for key, value in flags.items() if value is not None}
+    built: Circumstances = tables.reader().build(Circumstances, {**table, **given}, tables.RUN, text=True)
+    return built
+
+
+def _assignments(texts: list[str]) -> dict[str, str]:
+    """key=value by key."""
+    options: dict[str, str] = {}
+    for text in texts:
+        key, separator, value = text.partition("=")
+        if not separator or not key:
+            raise ConfigError(f"--set: got {text!r}, expected key=value, such as width=64")
+        options[key.strip()] = value.strip()
+    return options
+
+
+# Text --------------------------------------------------------------------------------------------------------------
+
+
+def _defaults(source: object) -> dict[str, Any]:
+    """Parameters with their defaults; None for one that must be given."""
+    if not callable(source):
+        return {}
+    empty = inspect.Parameter.empty
+    found = inspect.signature(source).parameters
+    return {name: None if p.default is empty else p.default for name, p in found.items()}
+
+
+def _call(name: str, parameters: Mapping[str, Any]) -> str:
+    inside = ", ".join(f"{key}={value}" for key, value in parameters.items())
+    return f"{name}({inside})" if inside else name
+
+
+def _summary(source: object) -> str:
+    return (inspect.getdoc(source) or "").partition("\n")[0]
+
+
+def _columns(rows: list[tuple[str, str]]) -> str:
+    width = max((len(first) for first, _ in rows), default=0)
+    return "\n".join(f"{first:<{width}}  {second}".rstrip() for first, second in rows)
+
+
+def _options(rows: list[tuple[str, str]]) -> list[str]:
+    return ["", "options (--set key=value):", _columns([(f"  {key}", value) for key, value in rows])] if rows else []
