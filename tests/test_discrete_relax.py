@@ -293,6 +293,17 @@ def test_conjugate_gradients(name, preconditioned):
     assert result.sweeps <= (15 if preconditioned else system.rhs.size + 10)  # at most n in exact arithmetic
 
 
+def test_conjugate_gradients_stop_at_their_limits():
+    system = book_system(401)
+    few = cg(system, np.zeros(401), tolerance=1e-12, max_iterations=7)
+    assert (few.sweeps, few.converged, [s.sweep for s in few.history]) == (7, False, list(range(8)))
+    relative = np.linalg.norm(system.residual(few.u)) / np.linalg.norm(system.rhs)
+    assert relative == pytest.approx(few.history[-1].error, rel=1e-9)
+    assert cg(system, np.zeros(401), tolerance=0.0, max_seconds=0.0).sweeps == 0
+    target = solve_direct(system)
+    assert np.abs(cg(system, np.zeros(401), tolerance=1e-6, target=target).u - target).max() <= 1e-6
+
+
 @pytest.mark.parametrize("face", [NeumannFace(), PeriodicFace()])
 def test_free_constant_in_iterations(face):
     faces = {(a, s): face for a in (0, 1) for s in (0, 1)}

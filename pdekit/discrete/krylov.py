@@ -24,6 +24,7 @@ def cg(
     max_iterations: int = 10_000,
     target: FloatArray | None = None,
     preconditioner: Cycle | None = None,
+    max_seconds: float | None = None,
 ) -> Relaxed:
     """Conjugate gradients, with a history of every iteration.
 
@@ -33,6 +34,7 @@ def cg(
         tolerance: bound for max |u - target| if there is a target, else for the 2-norm of the residual over that of rhs.
         max_iterations: give up after these.
         target: grid-shaped values to reach.
+        max_seconds: give up after this wall time.
         preconditioner: residual -> correction, symmetric positive; `multigrid_cycle(system)` is one.
 
     Returns:
@@ -62,8 +64,10 @@ def cg(
     history: list[Sample] = []
     for iteration in range(max_iterations + 1):
         error = measure(u, residual)
-        history.append(Sample(iteration, time.perf_counter() - started, error))
-        if error <= tolerance or iteration == max_iterations:
+        seconds = time.perf_counter() - started
+        history.append(Sample(iteration, seconds, error))
+        late = max_seconds is not None and seconds >= max_seconds
+        if error <= tolerance or late or iteration == max_iterations:
             break
         correction = residual if preconditioner is None else preconditioner(residual)
         product = _dot(residual, correction)
@@ -81,7 +85,7 @@ def cg(
         u += np.multiply(step, product / curvature, out=image)
         last = product
     full = system.centred(system.extend(u))
-    return Relaxed(full, len(history) - 1, history[-1].seconds, error <= tolerance, tuple(history))
+    return Relaxed(full, len(history) - 1, seconds, error <= tolerance, tuple(history))
 
 
 def _dot(a: FloatArray, b: FloatArray) -> float:
