@@ -16,6 +16,7 @@ from ..sampling import Sobol, interior_points
 from ..solution import Flag, Measures, Trust
 from ..spectrum import Bands
 from .accuracy import Accuracy, accuracy, discrete_error, error_bands, residual_bands
+from .evidence import Evidence, classical_evidence
 from .residual import boundary_violation, relative_residual
 
 if TYPE_CHECKING:
@@ -26,10 +27,16 @@ _HELD_OUT = 8192
 _BOUNDARY = 1024
 
 ALIASED_RATIO = 10.0
+"""Held-out over training residual from which on points count as aliased, if the former also exceeds `ALIASED_LEAST`."""
 ALIASED_LEAST = 0.1
+"""Held-out residual, relative to the source's, below which nothing counts as aliased."""
 WORST_ERROR = 0.05
+"""Relative L2 error above which an answer is no solution, whether or not a tolerance was asked."""
 WORST_RESIDUAL = 0.5
+"""The same for the held-out residual, where no error is known: networks whose residual is half the source's are not
+trained, while good variational solutions may have a tenth."""
 WORST_VIOLATION = 0.05
+"""The same for the boundary violation."""
 
 
 @final
@@ -93,10 +100,11 @@ def assess(problem: Problem, outcome: Outcome, setting: Setting) -> Verdict:
         return Verdict(trust, None, None, "error", measures)
     truth = None if sample.exact is None else accuracy(sample.values, sample.exact, points.weight)
     measures = _measured(measures, outcome, truth)
-    trust = _residuals(problem, outcome, setting, sample)
-    trust = dataclasses.replace(trust, flags=_flags(trust, truth))
+    evidence = classical_evidence(problem, outcome.field)
+    trust = _with_evidence(_residuals(problem, outcome, setting, sample), evidence)
+    trust = dataclasses.replace(trust, flags=_flags(trust, evidence, truth))
     bands = trust.residual_bands if truth is None else error_bands(problem, outcome.field)
-    return Verdict(trust, _evidence(trust, truth), bands, "residual" if truth is None else "error", measures)
+    return Verdict(trust, _error(evidence, truth), bands, "residual" if truth is None else "error", measures)
 
 
 def _measured(measures: Measures, outcome: Outcome, truth: Accuracy | None) -> Measures:
@@ -128,22 +136,50 @@ def _residuals(problem: Problem, outcome: Outcome, setting: Setting, sample: _Sa
     )
 
 
-def _evidence(trust: Trust, truth: Accuracy | None) -> float | None:
-    if trust.estimate is not None and Flag.REFERENCE_UNRESOLVED not in trust.flags:
-        return trust.estimate
+def _with_evidence(trust: Trust, evidence: Evidence) -> Trust:
+    estimate, coarse = evidence.estimate, evidence.coarse
+    if estimate is not None:
+        trust = dataclasses.replace(
+            trust,
+            estimate=estimate.relative_l2,
+            energy_estimate=estimate.relative_energy,
+            absolute_energy=estimate.energy,
+            estimate_gap=estimate.gap,
+        )
+    if coarse is not None:
+        trust = dataclasses.replace(trust, coarse_difference=coarse.difference, coarse_gap=coarse.gap)
+    return trust
+
+
+def _error(evidence: Evidence, truth: Accuracy | None) -> float | None:
+    """The relative L2 error that success is judged by."""
+    if evidence.estimate is not None and evidence.estimate.resolved:
+        return evidence.estimate.relative_l2
     return None if truth is None else truth.rel_l2
 
 
-def _flags(trust: Trust, truth: Accuracy | None) -> tuple[Flag, ...]:
-    flags = []
+def _flags(trust: Trust, evidence: Evidence, truth: Accuracy | None) -> tuple[Flag, ...]:
+    found = {
+        Flag.ALIASED: _aliased(trust),
+        Flag.ILL_POSED: evidence.ill_posed,
+        Flag.REFERENCE_UNRESOLVED: evidence.estimate is not None and not evidence.estimate.resolved,
+        Flag.NOT_CONVERGED: _far(trust, evidence, truth),
+    }
+    return tuple(flag for flag, holds in found.items() if holds)
+
+
+def _aliased(trust: Trust) -> bool:
     train, held_out = trust.residual_train, trust.residual_held_out
-    if train is not None and held_out is not None and held_out >= max(ALIASED_RATIO * train, ALIASED_LEAST):
-        flags.append(Flag.ALIASED)
-    evidence = _evidence(trust, truth)
-    if evidence is not None:
-        bad = evidence > WORST_ERROR
-    else:
-        bad = (held_out or 0.0) > WORST_RESIDUAL or (trust.boundary_violation or 0.0) > WORST_VIOLATION
-    if bad:
-        flags.append(Flag.NOT_CONVERGED)
-    return tuple(flags)
+    return train is not None and held_out is not None and held_out >= max(ALIASED_RATIO * train, ALIASED_LEAST)
+
+
+def _far(trust: Trust, evidence: Evidence, truth: Accuracy | None) -> bool:
+    """Whether the evidence says that this is no solution."""
+    error = _error(evidence, truth)
+    if error is None:
+        return (trust.residual_held_out or 0.0) > WORST_RESIDUAL or (trust.boundary_violation or 0.0) > WORST_VIOLATION
+    # The coarse solution reads coefficients and values only: far from it, a small defect means a wrong residual or kinks.
+    contradicted = (
+        truth is None and evidence.coarse is not None and evidence.coarse.difference > WORST_ERROR + evidence.coarse.gap
+    )
+    return error > WORST_ERROR or contradicted

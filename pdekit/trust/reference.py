@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import final
@@ -16,18 +15,20 @@ from ..errors import NonFiniteError
 from ..evolution import march
 from ..field import Field, GridField
 from ..problem import Elliptic, Parabolic, SecondOrder
-from .defect import Estimate, on_grid, relative_gap, transformable
+from .defect import Estimate, on_grid, ratio, relative_gap, transformable
 from .norms import norms, split
 
 Array = np.ndarray
 
 # Unknowns that a direct solve may have, by space dimension: sparse factorisations fill in.
 _TRANSFORM_LIMIT = 2_200_000
-_FACTOR_LIMIT: Mapping[int, int] = {1: 200_000, 2: 70_000, 3: 40_000}
-# Points per axis: of the grid on which a field without a grid of its own is sampled, and of the coarse check.
-_SAMPLED: Mapping[int, int] = {1: 1025, 2: 129, 3: 33}
-_COARSE: Mapping[int, int] = {1: 257, 2: 129, 3: 33}
-_COARSE_IN_TIME: Mapping[int, int] = {1: 129, 2: 33, 3: 17}
+_FACTOR_LIMIT: Mapping[int, int] = {1: 200_000, 2: 80_000, 3: 60_000}
+_TIMES_LIMIT = 600  # time steps of a march, each of which assembles a right-hand side
+# Points per axis: of the grid on which a field without a grid of its own is sampled, and of the coarse check. Intervals
+# are odd primes times powers of two, so that coefficients of period 1/10 or 1/64 do not look constant on the grids.
+_SAMPLED: Mapping[int, int] = {1: 1017, 2: 137, 3: 35}
+_COARSE: Mapping[int, int] = {1: 255, 2: 123, 3: 35}
+_COARSE_IN_TIME: Mapping[int, int] = {1: 123, 2: 35, 3: 15}
 
 
 @final
@@ -75,13 +76,10 @@ def reference_estimate(problem: SecondOrder, field: Field) -> Estimate | None:
     better = good + (good - rough) / 15.0
     values = _injected(on_grid(field, own), common)
     size, error, rougher = (norms(problem, common, v) for v in (better, values - better, values - good))
-    return Estimate(
-        relative_l2=_ratio(error.l2, size.l2),
-        relative_energy=_ratio(error.energy, size.energy),
-        energy=error.energy,
-        gap=max(relative_gap(rougher.l2, error.l2), relative_gap(rougher.energy, error.energy)),
-        points=max(fine.shape),
-    )
+    l2, energy = ratio(error.l2, size.l2), ratio(error.energy, size.energy)
+    before_l2, before_energy = ratio(rougher.l2, size.l2), ratio(rougher.energy, size.energy)
+    gap = max(relative_gap(before_l2, l2), relative_gap(before_energy, energy))
+    return Estimate(l2, energy, error.energy, before_l2, gap, max(fine.shape))
 
 
 def coarse_check(problem: SecondOrder, field: Field) -> CoarseCheck | None:
@@ -98,12 +96,12 @@ def coarse_check(problem: SecondOrder, field: Field) -> CoarseCheck | None:
     box, dim = problem.domain, len(problem.domain.space_axes)
     points = (_COARSE if problem.domain.time is None else _COARSE_IN_TIME)[dim]
     grid = Grid(box.lower, box.upper, (points,) * box.dim)
-    while grid.size > _limit(problem):
+    if grid.size > _limit(problem):
         grid = grid.coarsened()
     fine, coarse = classical(problem, grid), classical(problem, grid.coarsened())
     size = norms(problem, grid, fine).l2
     gap = norms(problem, grid.coarsened(), _injected(fine, grid.coarsened()) - coarse).l2
-    return CoarseCheck(_ratio(norms(problem, grid, on_grid(field, grid) - fine).l2, size), _ratio(gap, size))
+    return CoarseCheck(ratio(norms(problem, grid, on_grid(field, grid) - fine).l2, size), ratio(gap, size))
 
 
 def classical(problem: SecondOrder, grid: Grid) -> Array:
@@ -132,20 +130,18 @@ def _own_grid(problem: SecondOrder, field: Field) -> Grid:
         return field.grid
     box = problem.domain
     grid = Grid(box.lower, box.upper, (_SAMPLED[len(box.space_axes)],) * box.dim)
-    while grid.size > _limit(problem) // 16:
+    while grid.size > _limit(problem) // 4 and all(n % 2 for n in grid.shape):
         grid = grid.coarsened()
     return grid
 
 
 def _grids(problem: SecondOrder, own: Grid) -> tuple[Grid, Grid, Grid, Grid] | None:
     """The field's grid, and the finest three within the budget that nest with it, finest first."""
-    limit = _limit(problem)
-    ladder = [own]
-    for _ in range(2):
-        ladder.insert(0, ladder[0].refined())
+    limit, in_time = _limit(problem), problem.domain.time is not None
+    ladder = [own.refined().refined(), own.refined(), own]
     while all(n % 2 and n >= 9 for n in ladder[-1].shape):
         ladder.append(ladder[-1].coarsened())
-    affordable = [grid for grid in ladder if grid.size <= limit]
+    affordable = [g for g in ladder if g.size <= limit and not (in_time and g.shape[-1] > _TIMES_LIMIT)]
     return (own, *affordable[:3]) if len(affordable) >= 3 else None  # type: ignore[return-value]
 
 
@@ -154,7 +150,3 @@ def _injected(values: Array, grid: Grid) -> Array:
     if not np.isfinite(values).all():
         raise NonFiniteError("estimate: got values NaN or infinite, expected finite ones; the field diverged")
     return values[tuple(slice(None, None, (f - 1) // (c - 1)) for f, c in zip(values.shape, grid.shape, strict=True))]
-
-
-def _ratio(part: float, whole: float) -> float:
-    return part / whole if whole > 0 else math.inf
