@@ -157,8 +157,9 @@ def plot_spectrum(solution: Solution, ax: Axes | None = None, *, component: str 
             axes.annotate(f"{peak:.3g}", (peak, height), (0, 7), textcoords="offset points", ha="center", fontsize=8)
             furthest = max(furthest, peak)
         highest = max(highest, compared.magnitude.max())
-    axes.set_yscale("log")
-    axes.set_ylim(max(highest, 1e-300) * 1e-5, max(highest, 1e-300) * 4)
+    if highest > 0:
+        axes.set_yscale("log")
+        axes.set_ylim(highest * 1e-5, highest * 4)
     periods = 2 * np.pi / max(float(np.ptp(line)) for line in shown.axes)
     axes.set_xlim(0, max(2 * furthest, 10 * periods))
     axes.set(xlabel="wave number k", ylabel="|u_hat(k)|", title=_title(solution, shown))

@@ -79,9 +79,10 @@ def _reference(study: HybridStudy, axes: Axes) -> None:
         at: dict[str, Any] = {"textcoords": "offset points", "ha": "center", "size": 7, "color": look["color"]}
         inset.annotate(f"{k:.3g}", (k, top), (0, 4 + lift), **at)
         last = k
-    highest = float(study.magnitude.max()) or 1.0
-    inset.set_yscale("log")
-    inset.set_ylim(highest * 1e-4, highest * 30)
+    highest = float(study.magnitude.max())
+    if highest > 0:
+        inset.set_yscale("log")
+        inset.set_ylim(highest * 1e-4, highest * 30)
     inset.set_xlim(0, width)
     inset.tick_params(labelsize=7, which="both", length=2)
     inset.set_xlabel("k", fontsize=8, labelpad=-1)
