@@ -88,11 +88,10 @@ def show(arguments: argparse.Namespace) -> Output:
 def _show_solver(name: str) -> Output:
     from .solvers import SOLVERS
 
-    table, text = encode(SOLVERS[name]()), inspect.getdoc(SOLVERS[name]) or ""
-    options = [(key, f"{value}") for key, value in _flat(table).items()]
-    return Output(
-        "\n".join([name, "", text, *_options(options)]), {"solver": name, "config": table, "description": text}
-    )
+    solver, text = SOLVERS[name](), inspect.getdoc(SOLVERS[name]) or ""
+    options = listing(solver)
+    data = {"solver": name, "description": text, "options": options, "config": encode(solver)}
+    return Output("\n".join([name, "", text, *_options([(key, f"{value}") for key, value in options.items()])]), data)
 
 
 def doctor(arguments: argparse.Namespace) -> Output:

@@ -153,7 +153,7 @@ def _bands(solution: Solution) -> str:
         return "not measured"
     few = merged(solution.bands, _BANDS_SHOWN)
     numbers = few.relative if solution.band_kind == "error" else few.share
-    edges = [f"{edge:.2g}" for edge in few.edges]
+    edges = [f"{edge:.2g}" if edge < 10 else f"{edge:.0f}" for edge in few.edges]
     texts = [f"{a}-{b} {number:.0e}" for a, b, number in zip(edges, edges[1:], numbers, strict=False)]
     return f"{solution.band_kind} at k = {' | '.join(texts)}"
 
