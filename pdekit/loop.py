@@ -160,7 +160,7 @@ class Loop:
         while True:
             phase = self.phases[self.phase]
             reasons = [mover.end_reason for mover in self.movers]
-            if self.local < phase.steps and not all(reasons):
+            if self.local < phase.steps and (phase.resample_every is not None or not all(reasons)):
                 return True
             self.exhausted = self.local < phase.steps
             if self.exhausted:
@@ -217,7 +217,10 @@ class Loop:
             self.notes.append(text)
 
     def _draw_if_due(self, phase: Phase) -> bool:
-        if phase.resample_every is None or self.local % phase.resample_every or self.drawn_at == self.step:
+        if phase.resample_every is None or self.drawn_at == self.step:
+            return False
+        # Early, too, when the optimisers have got all they can out of the present points.
+        if self.local % phase.resample_every and not all(mover.end_reason for mover in self.movers):
             return False
         self.batch, self.drawn_at = self.objective.sample(self.generator), self.step
         return True

@@ -61,8 +61,9 @@ class Phase:
 
     Args:
         turns: taken in order at each step.
-        steps: length of the phase; it ends earlier when its optimisers say that no progress is possible.
-        resample_every: steps between new points; None keeps the points there are. Mini-batches: 1.
+        steps: length of the phase; without resampling it ends earlier when its optimisers can make no progress.
+        resample_every: steps between new points; None keeps the points there are. Mini-batches: 1. Points are drawn
+            earlier when the optimisers can make no progress on the present ones.
     """
 
     turns: tuple[Turn, ...]
