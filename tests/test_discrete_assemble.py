@@ -296,6 +296,22 @@ def test_incompatible_neumann_data_name_both_integrals():
     assert np.isfinite(solve_direct(balanced)).all()
 
 
+def test_incompatible_periodic_advection_is_found_by_its_solver():
+    faces = {(0, 0): PeriodicFace(), (0, 1): PeriodicFace()}
+    grid = Grid((0.0,), (1.0,), (33,))
+
+    def drift(x):
+        return np.ones_like(x)
+
+    def wave(x):
+        return np.sin(TAU * x[:, 0])
+
+    u = solve_direct(assemble(grid, source=wave, faces=faces, advection=drift))
+    assert abs(np.sum(grid.weights() * u)) < 1e-13
+    with pytest.raises(IllPosedError, match="misses the range"):
+        solve_direct(assemble(grid, source=lambda x: wave(x) + 1.0, faces=faces, advection=drift))
+
+
 def test_singular_helmholtz_is_refused_by_both_direct_solvers():
     grid = Grid((0.0,), (1.0,), (21,))
     resonance = (
