@@ -5,14 +5,15 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 from dataclasses import replace
+from typing import final
 
 import numpy as np
 import torch
 
-from .conditions import Initial, Value, evaluate
-from .discrete import Grid, LinearSystem, solve_direct
-from .discrete.star import Star
+from .conditions import Dirichlet, Initial, Value, evaluate, label
+from .discrete import Grid, LinearSystem
 from .discretise import Data, discretise
+from .domain import Box
 from .errors import ConfigError, IllPosedError, NonFiniteError
 from .problem import Parabolic, conditions_of, faces_of
 
@@ -56,28 +57,55 @@ def march(problem: Parabolic, grid: Grid, times: Array, order: int = 2, data: Da
     step = float(times[-1] - times[0]) / len(steps)
     given = data or Data(problem.source, faces_of(problem), _initial_value(problem))
 
-    def system_at(time: float) -> LinearSystem:
-        return discretise(problem, grid, order, time, given)
-
+    first = discretise(problem, grid, order, float(times[0]), given)
+    loads = _Loads(problem, grid, order, given, first)
     values = np.empty((*grid.shape, len(times)))
-    now = system_at(float(times[0]))
     values[..., 0] = _initial(problem, grid, float(times[0]), given.initial)
-    share = _share(now, order)
-    solve = _implicit(now, share, 0.5 * step)
-    state = now.restrict(values[..., 0])
+    share = _share(first, order)
+    solve = _implicit(first, share, 0.5 * step)
+    now, state = first, first.restrict(values[..., 0])
     for number, (start, end) in enumerate(itertools.pairwise(times)):
         if number < _SMOOTHING_STEPS:
             for time in (0.5 * (start + end), end):
-                then = system_at(float(time))
+                then = loads.at(float(time))
                 state = solve(share * state + 0.5 * step * then.rhs)
         else:
-            then = system_at(float(end))
-            state = solve(share * state + 0.5 * step * (now.rhs + then.rhs - now.apply(state)))
+            then = loads.at(float(end))
+            state = solve(share * state + 0.5 * step * (now.rhs + then.rhs - first.apply(state)))
         now = then
         if not np.isfinite(state).all():
             raise NonFiniteError(f"march: values are not finite at time {end:.6g}; check source and boundary values")
         values[..., number + 1] = now.extend(state)
     return values
+
+
+@final
+class _Loads:
+    """The systems at later times: the matrix of the first with another right-hand side."""
+
+    def __init__(self, problem: Parabolic, grid: Grid, order: int, data: Data, first: LinearSystem) -> None:
+        self._problem, self._grid, self._order, self._data, self._first = problem, grid, order, data, first
+        self._points = torch.from_numpy(grid.points())
+        numbers = np.arange(grid.size).reshape(grid.shape)
+        box = problem.domain
+        assert isinstance(box, Box)
+        self._faces = {part: numbers[grid.face(*box.face(part))].ravel() for part in data.faces}
+
+    def at(self, time: float) -> LinearSystem:
+        """The system at one time."""
+        star = self._first.star
+        if star is None:
+            return discretise(self._problem, self._grid, self._order, time, self._data)
+        x = torch.cat([self._points, torch.full((len(self._points), 1), time, dtype=torch.float64)], dim=1)
+        known = np.zeros(self._grid.size)
+        for part, condition in self._data.faces.items():
+            assert isinstance(condition, Dirichlet)  # a system without stored matrix has no others
+            here = self._faces[part]
+            known[here] = evaluate(label(condition), condition.value, x[here])[:, 0].detach().numpy()
+        known = known.reshape(self._grid.shape)
+        source = evaluate(f"{self._problem.name}: source", self._data.source, x)[:, 0].detach().numpy()
+        rhs = source.reshape(self._grid.shape)[self._grid.interior] - star.from_boundary(known)
+        return replace(self._first, known=known, rhs=rhs.ravel())
 
 
 def _initial_value(problem: Parabolic) -> Value:
@@ -108,9 +136,15 @@ def _implicit(system: LinearSystem, share: Array, weight: float) -> Callable[[Ar
     """The solution operator of (S + weight M) v = b."""
     star = system.star
     if star is not None and star.symmetric:
-        lower, upper = (tuple(weight * w for w in side) for side in (star.lower, star.upper))
-        shifted = replace(system, star=Star(1.0 + weight * star.centre, lower, upper))
-        return lambda b: system.restrict(solve_direct(replace(shifted, rhs=b)))
+        from scipy.fft import dstn, idstn
+
+        eigenvalues = 1.0 + weight * star.eigenvalues(system.grid.shape)
+
+        def transformed(b: Array) -> Array:
+            modes = dstn(b.reshape(eigenvalues.shape), type=1) / eigenvalues
+            return np.asarray(idstn(modes, type=1, overwrite_x=True)).ravel()
+
+        return transformed
     from scipy import sparse
     from scipy.sparse.linalg import splu
 

@@ -119,7 +119,7 @@ def _residuals(problem: Problem, outcome: Outcome, setting: Setting, sample: _Sa
     """What needs no reference: residuals and boundary violation; each None where the field lacks the derivatives."""
     field, held_out, bands, violation = outcome.field, None, None, None
     try:
-        held_out = relative_residual(problem, field, sample.points.x, sample.points.weight)
+        held_out = relative_residual(problem, field, sample.points)
         bands = residual_bands(problem, field)
     except (NotApplicableError, SmoothnessError):
         held_out = None

@@ -25,7 +25,7 @@ _BATCH = 16384  # bounds the memory of the derivative channels of wide networks
 _SCALE_POINTS = 1024
 
 
-def relative_residual(problem: Problem, field: Field, x: Tensor, weight: Tensor | None = None) -> float:
+def relative_residual(problem: Problem, field: Field, points: Points) -> float:
     """Root mean square of the strong residual over points, relative to that of u = 0: 1 for a field that does nothing.
 
     The denominator comes from points of its own, the same at every call, so that values on training and on held-out
@@ -34,16 +34,14 @@ def relative_residual(problem: Problem, field: Field, x: Tensor, weight: Tensor 
     Args:
         problem: the equation.
         field: a field with derivatives.
-        x: points (n, d).
-        weight: quadrature weights (n,), equal by default.
+        points: where, with quadrature weights.
 
     Raises:
-        NotApplicableError: the field has no derivatives.
+        NotApplicableError, SmoothnessError: the field has no such derivatives.
     """
-    values = strong_residual(problem, field, x)
-    w = torch.ones(len(x), dtype=torch.float64) if weight is None else weight.detach().to("cpu", torch.float64)
-    square = float((w @ values**2).sum() / w.sum())
-    return math.sqrt(square) / reference_scale(problem)
+    values = strong_residual(problem, field, points.x)
+    weight = points.weight.detach().to("cpu", torch.float64)
+    return math.sqrt(float((weight @ values**2).sum() / weight.sum())) / reference_scale(problem)
 
 
 def reference_scale(problem: Problem) -> float:
