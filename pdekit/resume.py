@@ -12,7 +12,6 @@ import torch
 from torch import Tensor, nn
 
 from .checkpoint import read_checkpoint, write_checkpoint
-from .environment import version
 from .errors import CheckpointError, ConfigError, ProblemMismatchError, ResumeWarning
 from .loop import Best, Loop, State, load_state
 from .optim import Constant
@@ -141,7 +140,7 @@ def _environment(loop: Loop) -> dict[str, Scalar]:
         "dtype": str(like.dtype),
         "device": like.device.type,
         "threads": torch.get_num_threads(),
-        "torch": version("torch"),
+        "torch": str(torch.__version__),
         "record_every": loop.record_every,
     }
 

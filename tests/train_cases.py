@@ -79,6 +79,7 @@ class Case:
 
     objective: Callable[[], Fit | Saddle]
     phases: tuple[Phase, ...]
+    saved_every: int = 3
 
 
 CASES: Mapping[str, Case] = {
@@ -103,6 +104,7 @@ CASES: Mapping[str, Case] = {
             Phase((Turn("u", Adam(1e-2), schedule=Cosine()),), 450, resample_every=3),
             Phase((Turn("u", LBFGS(memory=5)),), 150, resample_every=50),
         ),
+        saved_every=8,
     ),
 }
 
@@ -124,7 +126,7 @@ def run_case(
             probes=(Probe("norm", 4, lambda: {"norm": float(sum(p.detach().norm() for p in net.parameters()))}),),
             record_every=10,
             run=run,
-            checkpoint_every=Every(steps=3),
+            checkpoint_every=Every(steps=case.saved_every),
             identity={"problem": name, "tolerance": 1e-3},
             resume=run is not None and (run.path / "state.pt").exists(),
             interrupts=interrupts,
