@@ -1,0 +1,274 @@
+"""Time and memory of one training step of a Laplacian residual, by differentiation kernel.
+
+The step is the mean square of laplacian(u) + u for a tanh network, with its parameter gradient. Every contender runs in
+a process of its own, with the same widths, points and threads; their steps are timed in turns, so that a disturbance
+meets all of them, and the table gives medians. Memory is the peak of a fresh process above what it held before the step.
+"Matrix products" are the products of the forward pass and of its gradient, and nothing else: no method that propagates
+d + 2 channels can be faster without a better matrix library. With one thread the clock is the processor's, not the
+wall's, so that other work on the machine does not count.
+
+    python benchmarks/kernels.py [--quick] [--device cpu|cuda] [--threads 2] [--out benchmarks/kernels.md]
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import ctypes
+import gc
+import io
+import os
+import platform
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from datetime import date
+from itertools import pairwise
+from pathlib import Path
+
+WIDTH, DEPTH = 64, 4
+CONTENDERS = ("deepxde", "nested", "forward", "compiled", "products")
+MEASURED_MEMORY = ("deepxde", "nested", "forward")
+TITLES = {
+    "deepxde": "DeepXDE",
+    "nested": "nested autograd",
+    "forward": "forward",
+    "compiled": "forward, compiled",
+    "products": "matrix products",
+}
+
+
+# One contender, in its own process -----------------------------------------------------------------------------------
+
+
+def deepxde_step(d: int, n: int, device: str) -> Callable[[], object]:
+    os.environ["DDE_BACKEND"] = "pytorch"
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        import deepxde as dde
+    import torch
+
+    network = dde.nn.FNN([d, *[WIDTH] * DEPTH, 1], "tanh", "Glorot normal").to(device)
+    x = torch.rand(n, d, device=device).requires_grad_(True)
+    parameters = list(network.parameters())
+
+    def step() -> object:
+        dde.grad.clear()
+        u = network(x)
+        laplacian = sum(dde.grad.hessian(u, x, i=axis, j=axis) for axis in range(d))
+        return torch.autograd.grad((laplacian + u).square().mean(), parameters)
+
+    return step
+
+
+def pdekit_step(contender: str, d: int, n: int, device: str) -> Callable[[], object]:
+    import torch
+
+    from pdekit.kernels import CompiledKernel, ForwardKernel, Plan, ReverseKernel
+    from pdekit.nn import MLP
+
+    g = torch.Generator().manual_seed(20)
+    network = MLP(WIDTH, DEPTH).build(d, 1, lower=[0.0] * d, upper=[1.0] * d, generator=g, dtype=torch.float32).to(device)
+    x = torch.rand(n, d, generator=g).to(device)
+    axes = tuple(range(d))
+    plan, parameters = Plan(frozenset({()}), axes), list(network.parameters())
+    kernel = {"nested": ReverseKernel(), "forward": ForwardKernel(), "compiled": CompiledKernel()}[contender]
+
+    def step() -> object:
+        u = kernel(network, x, plan)
+        return torch.autograd.grad((u.laplacian(axes) + u.partial(())).square().mean(), parameters)
+
+    return step
+
+
+def products_step(d: int, n: int, device: str) -> Callable[[], object]:
+    import torch
+
+    channels = 3 if d == 1 else d + 2
+    widths = [WIDTH] * DEPTH + [1]
+    rows = channels * n
+    layers = [(torch.randn(rows, a), torch.randn(b, a), torch.randn(rows, b)) for a, b in pairwise(widths)]
+    layers = [tuple(t.to(device) for t in layer) for layer in layers]
+    x, first, slope = (t.to(device) for t in (torch.randn(n, d), torch.randn(WIDTH, d), torch.randn(n, WIDTH)))
+
+    def step() -> object:
+        forward = [x @ first.T, *(a @ w.T for a, w, _ in layers)]
+        backward = [(g @ w, g.T @ a) for a, w, g in layers]
+        return forward, backward, slope.T @ x
+
+    return step
+
+
+def serve(contender: str, d: int, n: int, device: str, threads: int, memory: bool) -> None:
+    """Answer each line on stdin with the milliseconds of one step; or print the peak memory of a few steps."""
+    import torch
+
+    torch.set_num_threads(threads)
+    if contender == "deepxde":
+        step = deepxde_step(d, n, device)
+    else:
+        step = products_step(d, n, device) if contender == "products" else pdekit_step(contender, d, n, device)
+    wait = torch.cuda.synchronize if device == "cuda" else (lambda: None)
+    if memory:
+        print(peak_mebibytes(step, device), flush=True)
+        return
+    for _ in range(3):
+        step()
+    wait()
+    print("ready", flush=True)
+    clock = time.process_time if threads == 1 and device == "cpu" else time.perf_counter
+    for _ in sys.stdin:
+        start = clock()
+        step()
+        wait()
+        print(1e3 * (clock() - start), flush=True)
+
+
+def peak_mebibytes(step: Callable[[], object], device: str) -> float:
+    import torch
+
+    if device == "cuda":
+        step()
+        torch.cuda.synchronize()
+        before = torch.cuda.memory_allocated()
+        torch.cuda.reset_peak_memory_stats()
+        step()
+        return (torch.cuda.max_memory_allocated() - before) / 2**20
+    step()  # libraries and thread pools take memory of their own
+    gc.collect()
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)  # hand free pages back (glibc)
+    with contextlib.suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")  # restart the peak (Linux)
+    before = status_kibibytes("VmRSS")
+    step()
+    peak = status_kibibytes("VmHWM") or resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return (peak - before) / 1024
+
+
+def status_kibibytes(field: str) -> int:
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/self/status").read_text().splitlines():
+            if line.startswith(field):
+                return int(line.split()[1])
+    return 0
+
+
+# All contenders, in turns ----------------------------------------------------------------------------------------------
+
+
+class Child:
+    """A contender's process."""
+
+    def __init__(self, contender: str, d: int, n: int, device: str, threads: int) -> None:
+        self.process = subprocess.Popen(
+            command(contender, d, n, device, threads), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+
+    def ready(self) -> bool:
+        assert self.process.stdout is not None
+        return self.process.stdout.readline().strip() == "ready"
+
+    def step(self) -> float:
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+        return float(self.process.stdout.readline())
+
+    def close(self) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+        self.process.wait()
+
+
+def command(contender: str, d: int, n: int, device: str, threads: int) -> list[str]:
+    options = [f"--serve={contender}", f"--d={d}", f"--n={n}", f"--device={device}", f"--threads={threads}"]
+    return [sys.executable, __file__, *options]
+
+
+def times(d: int, n: int, device: str, threads: int, seconds: float) -> dict[str, float]:
+    """Median milliseconds of each contender."""
+    children = {}
+    for contender in CONTENDERS:  # one at a time: compilers and imports do not run beside each other
+        children[contender] = Child(contender, d, n, device, threads)
+        if not children[contender].ready():
+            raise SystemExit(f"{contender} did not start at d={d}, n={n}")
+    samples: dict[str, list[float]] = {contender: [] for contender in CONTENDERS}
+    start = time.perf_counter()
+    while len(samples["products"]) < 5 or time.perf_counter() - start < seconds:
+        for contender, child in children.items():
+            samples[contender].append(child.step())
+    for child in children.values():
+        child.close()
+    return {contender: statistics.median(values) for contender, values in samples.items()}
+
+
+def memory(contender: str, d: int, n: int, device: str, threads: int) -> float:
+    """Peak mebibytes of one step."""
+    run = subprocess.run(
+        [*command(contender, d, n, device, threads), "--memory"], capture_output=True, text=True, check=True
+    )
+    return float(run.stdout.split()[-1])
+
+
+def describe(device: str, threads: int) -> str:
+    import torch
+
+    info = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
+    cpu = next((line.split(":")[1].strip() for line in info.splitlines() if line.startswith("model name")), platform.processor())
+    where = torch.cuda.get_device_name() if device == "cuda" else f"{cpu}, {os.cpu_count()} cores, {threads} threads"
+    load = f"load average at the end {os.getloadavg()[0]:.1f}"
+    from importlib.metadata import version
+
+    versions = f"Python {platform.python_version()}, torch {torch.__version__}, DeepXDE {version('deepxde')}"
+    return f"{date.today()}; {where}; {versions}; {load}."
+
+
+def table(rows: list[tuple[int, int, dict[str, float], dict[str, float]]]) -> str:
+    names = list(TITLES.values())
+    ratios = ["DeepXDE / best", "best / products", "nested / forward", "nested / forward, memory"]
+    head = ["d", "n", *(f"{name}, ms" for name in names), *ratios, *(f"{TITLES[c]}, MiB" for c in MEASURED_MEMORY)]
+    lines = ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
+    for d, n, ms, mib in rows:
+        best = min(ms["forward"], ms["compiled"])
+        factors = [ms["deepxde"] / best, best / ms["products"], ms["nested"] / ms["forward"], mib["nested"] / mib["forward"]]
+        cells = [str(d), str(n), *(f"{ms[c]:.1f}" for c in CONTENDERS), *(f"{f:.2f}" for f in factors)]
+        lines.append("| " + " | ".join([*cells, *(f"{mib[c]:.0f}" for c in CONTENDERS[:-1])]) + " |")
+    return "\n".join(lines)
+
+
+def report(rows: list[tuple[int, int, dict[str, float], dict[str, float]]], device: str, threads: int) -> str:
+    title = "# Differentiation kernels: Laplacian residual and its parameter gradient\n"
+    setting = f"tanh {WIDTH}x{DEPTH}, float32; {describe(device, threads)}"
+    return "\n".join([title, setting, "", table(rows), ""])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="two small cases")
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--seconds", type=float, default=6.0, help="timing per case")
+    parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".md"))
+    for hidden, kind in (("--serve", str), ("--d", int), ("--n", int)):
+        parser.add_argument(hidden, type=kind, help=argparse.SUPPRESS)
+    parser.add_argument("--memory", action="store_true", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.serve:
+        serve(options.serve, options.d, options.n, options.device, options.threads, options.memory)
+        return
+    cases = [(1, 500), (2, 2000)] if options.quick else [(d, n) for n in (2000, 10_000) for d in (2, 10, 50, 1, 3)]
+    rows = []
+    for d, n in cases:
+        ms = times(d, n, options.device, options.threads, options.seconds)
+        mib = {c: memory(c, d, n, options.device, options.threads) for c in MEASURED_MEMORY}
+        rows.append((d, n, ms, mib))
+        options.out.write_text(report(sorted(rows, key=lambda row: row[1::-1]), options.device, options.threads))
+    print(options.out.read_text())
+
+
+if __name__ == "__main__":
+    main()
