@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
@@ -145,7 +145,7 @@ class Solution:
     timings: Mapping[str, float]
     config: Mapping[str, Any]
     environment: Mapping[str, Any]
-    study: Any = field(default=None)
+    study: Any = None
 
     @property
     def success(self) -> bool:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import platform
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, final, runtime_checkable
 
 import numpy as np
@@ -46,15 +47,15 @@ class Setting:
         interrupts: save and stop on SIGINT and SIGTERM.
     """
 
-    budget: Budget = field(default_factory=Budget)
+    budget: Budget = dataclasses.field(default_factory=Budget)
     seed: int = 0
     device: str = "cpu"
     dtype: torch.dtype = torch.float64
     rtol: float | None = None
     run: RunDirectory | None = None
     resume: bool = False
-    checkpoint: Every = field(default_factory=lambda: Every(seconds=30.0))
-    progress: Progress = field(default_factory=Quiet)
+    checkpoint: Every = dataclasses.field(default_factory=lambda: Every(seconds=30.0))
+    progress: Progress = dataclasses.field(default_factory=Quiet)
     initial: Solution | None = None
     study: bool = False
     interrupts: bool = False
@@ -86,13 +87,13 @@ class Outcome:
     field: Field
     history: Record
     message: str
-    measures: Measures = field(default_factory=Measures)
+    measures: Measures = dataclasses.field(default_factory=Measures)
     exhausted: bool = False
     diverged: bool = False
     residual_train: float | None = None
     target: np.ndarray | None = None
     order: int = 2
-    timings: Mapping[str, float] = field(default_factory=dict)
+    timings: Mapping[str, float] = dataclasses.field(default_factory=dict)
     study: Any = None
 
 

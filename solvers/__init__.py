@@ -1,1 +1,69 @@
-"""Solvers."""
+"""Solvers: frozen configurations by name.
+
+>>> solver("jacobi").name
+'jacobi'
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from ..errors import unknown_name
+from ..solver import Solver
+from .ansatz import Enforcement as Enforcement
+from .coarse import CoarseSolve as CoarseSolve
+from .collocation import Collocation as Collocation
+from .collocation import Law as Law
+from .finite_difference import FiniteDifference as FiniteDifference
+from .hybrid import Hybrid as Hybrid
+from .hybrid import hybrid as hybrid
+from .iterative import ConjugateGradients as ConjugateGradients
+from .iterative import Iterative as Iterative
+from .iterative import conjugate_gradients as conjugate_gradients
+from .iterative import gauss_seidel as gauss_seidel
+from .iterative import jacobi as jacobi
+from .iterative import multigrid as multigrid
+from .neural import Neural as Neural
+from .neural import Training as Training
+from .polynomial import PolynomialFit as PolynomialFit
+from .polynomial import polynomial as polynomial
+from .ritz import Nitsche as Nitsche
+from .ritz import Ritz as Ritz
+from .ritz import deep_nitsche as deep_nitsche
+from .ritz import deep_ritz as deep_ritz
+from .strong import StrongForm as StrongForm
+from .strong import pinn as pinn
+from .weak import WeakAdversarial as WeakAdversarial
+from .weak import wan as wan
+
+SOLVERS: Final[Mapping[str, Callable[[], Solver]]] = {
+    "pinn": pinn,
+    "deep-ritz": deep_ritz,
+    "deep-nitsche": deep_nitsche,
+    "wan": wan,
+    "polynomial": polynomial,
+    "hybrid": hybrid,
+    "finite-difference": FiniteDifference,
+    "jacobi": jacobi,
+    "gauss-seidel": gauss_seidel,
+    "cg": conjugate_gradients,
+    "multigrid": multigrid,
+}
+"""Solvers in their default configuration, by the names the shell knows."""
+
+
+def names() -> tuple[str, ...]:
+    """Names of all solvers, in the order of the catalogue."""
+    return tuple(SOLVERS)
+
+
+def solver(name: str) -> Solver:
+    """The solver of that name in its default configuration.
+
+    Raises:
+        UnknownNameError: no such solver, with the closest names.
+    """
+    if name not in SOLVERS:
+        raise unknown_name("solver", name, SOLVERS)
+    return SOLVERS[name]()

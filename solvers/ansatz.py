@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from ..conditions import Condition
 from ..constraints import hard_constraint
-from ..errors import DtypeError, ShapeError
+from ..errors import CheckpointError, DtypeError, ShapeError
+from ..field import NetworkField
 from ..jet import Jet
 from ..kernels import Derivatives, Kernel, Plan, Recorder, select_kernel
 from ..nn import Architecture, HardConstraint, check_parameters
@@ -76,6 +77,28 @@ def build_ansatz(
         soft = tuple(c for c in soft if c not in parts.covered)
         built = HardConstraint(built, parts.distance, parts.lift)
     return Ansatz(built, problem.unknowns, dtype).to(device), soft
+
+
+def load_weights(
+    problem: Problem, network: Architecture, enforcement: Enforcement, tensors: Mapping[str, Tensor]
+) -> NetworkField:
+    """The field of a stored network.
+
+    Raises:
+        CheckpointError: the tensors are another architecture's, with the first that differs.
+    """
+    dtype = next((t.dtype for t in tensors.values() if t.is_floating_point()), torch.float64)
+    ansatz, _ = build_ansatz(problem, network, enforcement, torch.Generator().manual_seed(0), dtype, "cpu")
+    stored = {name.removeprefix("network."): tensor for name, tensor in tensors.items()}
+    expected = ansatz.function.state_dict()
+    for name in sorted(expected.keys() | stored.keys()):
+        shapes = [tuple(state[name].shape) if name in state else None for state in (stored, expected)]
+        if shapes[0] != shapes[1]:
+            raise CheckpointError(
+                f"weights: layer {name!r} has shape {shapes[0]}, expected {shapes[1]}; load them with the network they are of"
+            )
+    ansatz.function.load_state_dict(stored)
+    return NetworkField(ansatz.function, dtype, "cpu")
 
 
 def _check_output(problem: Problem, network: Architecture, built: nn.Module, dtype: torch.dtype) -> None:
@@ -143,5 +166,7 @@ class Jets:
 
     def _derivatives(self, x: Tensor, plan: Plan) -> Derivatives:
         if plan not in self._kernels:
-            self._kernels[plan] = select_kernel(self._function, plan, steps_expected=self._steps)
+            self._kernels[plan] = select_kernel(
+                self._function, plan, device=x.device, steps_expected=self._steps, points=len(x)
+            )
         return self._kernels[plan](self._function, x, plan)

@@ -30,6 +30,7 @@ INTERIOR = "interior"
 """Name of the interior point set; the others bear their condition's label."""
 
 _GAUSS_NODES = 8
+_DEFAULT_POINTS = {1: 256, 2: 1600, 3: 8000}
 
 
 @final
@@ -65,7 +66,7 @@ class Collocation:
     """Training points of a network.
 
     Args:
-        points: in the interior.
+        points: in the interior; None takes 256 in one dimension, 1600 in two, 8000 in three and 4000 beyond.
         law: how they are laid out. Energies of oscillating solutions need a quadrature (gauss-legendre, grid, or a full
             sobol set): the noise of random points is largest in the smooth modes, which are the least stiff.
         boundary_points: on all conditions together, shared out by measure.
@@ -74,18 +75,24 @@ class Collocation:
     Good values: 30 points per wavelength and axis in low dimension, a few thousand in all beyond three.
     """
 
-    points: int = 2048
+    points: int | None = None
     law: Law = Law.SOBOL
     boundary_points: int = 256
     resample_every: int | None = None
 
     def __post_init__(self) -> None:
-        check_count("Collocation.points", self.points)
+        if self.points is not None:
+            check_count("Collocation.points", self.points)
         check_count("Collocation.boundary_points", self.boundary_points)
+
+    def count(self, dim: int) -> int:
+        """Interior points asked for in `dim` dimensions."""
+        return self.points if self.points is not None else _DEFAULT_POINTS.get(dim, 4000)
 
     def interior(self, problem: Problem, generator: torch.Generator) -> Points:
         """Interior points of the problem's domain."""
-        return interior_points(problem.domain, self.law.sampler(self.points, problem.domain.dim), generator)
+        dim = problem.domain.dim
+        return interior_points(problem.domain, self.law.sampler(self.count(dim), dim), generator)
 
 
 @final

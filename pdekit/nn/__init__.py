@@ -31,3 +31,4 @@ from .layers import Sum as Sum
 from .layers import check_parameters as check_parameters
 from .polynomial import Monomials as Monomials
 from .polynomial import Polynomial as Polynomial
+from .spread import Spread as Spread

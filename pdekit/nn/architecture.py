@@ -82,7 +82,7 @@ class MLP:
         widths = [inputs, *[self.width] * self.depth, outputs]
         layers: list[nn.Module] = [Scaling(lower, upper, dtype)]
         for i, (before, after) in enumerate(pairwise(widths)):
-            site = Site(before, after, self.width, i == 0, self.activation)
+            site = Site(before, after, self.width, i == 0, self.activation, last=i == self.depth)
             layers += [linear(site, self.init, generator, dtype), Elementwise(self.activation)]
         return Network(f"MLP {inputs}-{self.width}x{self.depth}-{outputs}", inputs, outputs, nn.Sequential(*layers[:-1]))
 
@@ -126,14 +126,14 @@ class ResNet:
         """Build the network on the CPU; see `Architecture.build`."""
         check_positive("ResNet.build", inputs=inputs, outputs=outputs)
 
-        def layer(before: int, after: int, first: bool = False) -> nn.Linear:
-            return linear(Site(before, after, self.width, first, self.activation), self.init, generator, dtype)
+        def layer(before: int, after: int, *, first: bool = False, last: bool = False) -> nn.Linear:
+            return linear(Site(before, after, self.width, first, self.activation, last), self.init, generator, dtype)
 
         layers: list[nn.Module] = [Scaling(lower, upper, dtype), layer(inputs, self.width, first=True)]
         for _ in range(self.depth):
             halves = [(layer(self.width, self.width), Elementwise(self.activation)) for _ in range(2)]
             layers.append(Residual(nn.Sequential(*halves[0], *halves[1])))
-        layers.append(layer(self.width, outputs))
+        layers.append(layer(self.width, outputs, last=True))
         name = f"ResNet {inputs}-{self.width}x{self.depth}-{outputs}"
         return Network(name, inputs, outputs, nn.Sequential(*layers))
 

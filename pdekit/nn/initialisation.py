@@ -24,6 +24,7 @@ class Site:
         width: width of the network's hidden layers.
         first: whether it reads the coordinates.
         activation: the network's activation.
+        last: whether it yields the network's output.
     """
 
     inputs: int
@@ -31,6 +32,7 @@ class Site:
     width: int
     first: bool
     activation: Activation
+    last: bool = False
 
 
 class Initialisation(Protocol):

@@ -1,0 +1,27 @@
+"""Delta_F at the peaks of a grid function's spectrum: the instrument that hybrids and relaxations carry along."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..discrete import Grid
+from ..spectrum import DeltaF, Hann, Periodic, Sines, eigenmodes_near, peaks, spectrum
+
+_PEAKS = 3
+_MOST_POINTS = 2**17  # each mode is stored at every point
+
+
+def delta_of(grid: Grid, reference: np.ndarray) -> DeltaF | None:
+    """Delta_F at the Dirichlet eigenmodes nearest to the reference's highest peaks; None on grids too large for it.
+
+    Notes: see `DeltaF` on why eigenmodes: under relaxation each decays at its own rate, and an orthogonal set shows
+    exactly its own.
+    """
+    if grid.size > _MOST_POINTS or not np.any(reference):
+        return None
+    padding = 8 if grid.dim == 1 else 1
+    found = peaks(
+        spectrum(reference, grid.spacing, basis=Periodic(closed=True, padding=padding), window=Hann()), _PEAKS
+    )
+    orders = np.unique(eigenmodes_near(reference, grid.spacing, found.wavevectors), axis=0)
+    return DeltaF(reference.ravel(), grid.points(), Sines.on_box(orders, grid.lower, grid.upper))

@@ -1,0 +1,190 @@
+"""Energy forms: Deep Ritz with a penalty, Deep Nitsche with consistent boundary terms."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import final
+
+import torch
+from torch import Tensor, nn
+
+from ..checks import real
+from ..conditions import Condition, Dirichlet, Neumann, Observations, Periodic, Robin, evaluate, label
+from ..errors import NotApplicableError
+from ..nn import MLP, Spread
+from ..optim import Adam, Cosine
+from ..problem import Elliptic, Problem
+from ..recipe import Objective, Turn
+from .ansatz import Enforcement
+from .collocation import INTERIOR, Collocation, Law, mean
+from .formulation import Conditions, Task, weights_of
+from .neural import Neural, Training
+
+
+@final
+@dataclass(frozen=True)
+class Ritz:
+    """E(u) + w mean (u - g)^2, E the energy over measure and size of the data (eqs 15.11-15.12, 15.19).
+
+    Args:
+        boundary_weight: w, for Dirichlet, periodic and observation terms; Neumann and Robin data are part of E.
+
+    Notes:
+        First derivatives only. With a penalty the minimiser misses the boundary data by order 1/w; hard conditions or
+        `Nitsche` do not. An energy needs quadrature, not random points.
+    Good values: w of 100 to 1000.
+    Reference: E and Yu 2018, doi:10.1007/s40304-018-0127-z; book, section 15.2.2.
+    """
+
+    boundary_weight: float = 500.0
+
+    def __post_init__(self) -> None:
+        real("Ritz", "boundary_weight", self.boundary_weight, low=0.0)
+
+    def require(self, problem: Problem) -> None:
+        """Needs a symmetric elliptic problem."""
+        require_energy("deep-ritz", problem)
+
+    def objective(self, task: Task) -> Objective:
+        """The energy and the penalties."""
+        return _EnergyObjective(task, None)
+
+    def weights(self, soft: Sequence[Condition]) -> dict[str, float]:
+        """1 for the energy, w for each penalty."""
+        return weights_of(("energy",), _essential(soft), self.boundary_weight)
+
+    def turns(self, unknown: Turn) -> tuple[Turn, ...]:
+        """The unknown alone."""
+        return (unknown,)
+
+    @property
+    def adversarial(self) -> bool:
+        """A minimum."""
+        return False
+
+
+@final
+@dataclass(frozen=True)
+class Nitsche:
+    """E(u) - int_D (A grad u . n)(u - g) + penalty / (2 L) int_D (u - g)^2, with L the size of the domain.
+
+    The flux term makes the exact solution a stationary point for every penalty that keeps the form positive, so no
+    large penalty is needed.
+
+    Args:
+        penalty: dimensionless; must outweigh the inverse estimate of the network, |A grad u . n| <= C |grad u|.
+        boundary_weight: of periodic and observation terms.
+
+    Notes: unbounded below when the penalty is too small for how steep the network gets near the boundary.
+    Good values: 20 to 100.
+    Reference: Liao and Ming 2021, doi:10.4208/cicp.OA-2020-0219.
+    """
+
+    penalty: float = 100.0
+    boundary_weight: float = 100.0
+
+    def __post_init__(self) -> None:
+        real("Nitsche", "penalty", self.penalty, low=0.0)
+        real("Nitsche", "boundary_weight", self.boundary_weight, low=0.0)
+
+    def require(self, problem: Problem) -> None:
+        """Needs a symmetric elliptic problem with a Dirichlet part."""
+        require_energy("deep-nitsche", problem)
+
+    def objective(self, task: Task) -> Objective:
+        """The energy with Nitsche's terms."""
+        return _EnergyObjective(task, self.penalty)
+
+    def weights(self, soft: Sequence[Condition]) -> dict[str, float]:
+        """1 for the energy, which holds the Dirichlet terms."""
+        rest = [c for c in _essential(soft) if not isinstance(c, Dirichlet)]
+        return weights_of(("energy",), rest, self.boundary_weight)
+
+    def turns(self, unknown: Turn) -> tuple[Turn, ...]:
+        """The unknown alone."""
+        return (unknown,)
+
+    @property
+    def adversarial(self) -> bool:
+        """A minimum."""
+        return False
+
+
+def require_energy(solver: str, problem: Problem) -> None:
+    """Raise NotApplicableError unless the problem is elliptic and symmetric."""
+    if not isinstance(problem, Elliptic):
+        raise NotApplicableError(f"{solver}: {problem.name} has no energy, expected an Elliptic problem; use pinn")
+    if not problem.symmetric:
+        raise NotApplicableError(
+            f"{solver}: {problem.name} has advection, expected a symmetric operator; use pinn or wan"
+        )
+
+
+def _essential(soft: Sequence[Condition]) -> list[Condition]:
+    return [c for c in soft if isinstance(c, Dirichlet | Periodic | Observations)]
+
+
+@final
+class _EnergyObjective:
+    def __init__(self, task: Task, nitsche: float | None) -> None:
+        assert isinstance(task.problem, Elliptic)  # `require` has seen to it
+        self._problem, self._task, self._jets, self._penalty = task.problem, task, task.jets(), nitsche
+        self._plan = self._jets.plan(task.problem.energy)
+        self._surface_plan = self._jets.plan(lambda u: (u.value, u.grad))
+        penalised = (Periodic, Observations) if nitsche is not None else (Dirichlet, Periodic, Observations)
+        self._conditions = Conditions(task, self._jets, penalised)
+        self._natural = [c for c in task.soft if isinstance(c, Neumann | Robin)]
+        self._nitsche = [c for c in task.soft if isinstance(c, Dirichlet)] if nitsche is not None else []
+        domain = task.problem.domain
+        self._measure, self._size = domain.measure(), max(domain.lengths)
+
+    @property
+    def players(self) -> Mapping[str, nn.Module]:
+        return {"u": self._task.ansatz}
+
+    def sample(self, generator: torch.Generator) -> dict[str, Tensor]:
+        return self._task.points.sample(generator)
+
+    def losses(self, player: str, batch: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        energy = mean(batch, INTERIOR, self._problem.energy(self._jets(INTERIOR, batch, self._plan)))
+        for condition in (*self._natural, *self._nitsche):
+            energy = energy + self._surface(condition, batch) / self._measure
+        return {"energy": energy / self._task.scale} | self._conditions.terms(batch)
+
+    def _surface(self, condition: Neumann | Robin | Dirichlet, batch: Mapping[str, Tensor]) -> Tensor:
+        """Integral over the condition's part of the boundary."""
+        name = label(condition)
+        u = self._jets(name, batch, self._surface_plan)
+        if isinstance(condition, Dirichlet):
+            assert self._penalty is not None
+            gap = u.value - u.data(name, lambda x: evaluate(name, condition.value, x))
+            flux = self._problem.normal_flux(u, batch[f"{name}.normal"])
+            density = -flux * gap + 0.5 * self._penalty / self._size * gap**2
+        else:
+            density = self._problem.boundary_energy(condition, u)
+        return (density[:, 0] * batch[f"{name}.weight"]).sum()
+
+
+def deep_ritz() -> Neural:
+    """Deep Ritz: tanh units spread over the domain, quadrature points, hard conditions."""
+    return Neural(
+        name="deep-ritz",
+        formulation=Ritz(),
+        network=MLP(width=50, depth=2, init=Spread(3.0)),
+        collocation=Collocation(law=Law.GAUSS_LEGENDRE),
+        training=Training(steps=1500, optimizer=Adam(5e-3), schedule=Cosine(), polish=300),
+        conditions=Enforcement.HARD,
+    )
+
+
+def deep_nitsche() -> Neural:
+    """Deep Nitsche: as deep-ritz, with the boundary data in the energy."""
+    return Neural(
+        name="deep-nitsche",
+        formulation=Nitsche(),
+        network=MLP(width=50, depth=2, init=Spread(3.0)),
+        collocation=Collocation(law=Law.GAUSS_LEGENDRE, boundary_points=400),
+        training=Training(steps=1500, optimizer=Adam(5e-3), schedule=Cosine(), polish=300),
+        conditions=Enforcement.SOFT,
+    )
