@@ -10,18 +10,15 @@ from typing import final
 import torch
 from torch import Tensor
 
+from .check_equation import check_finite, check_residual
 from .conditions import Dirichlet, Initial, Neumann, Observations, Periodic, Robin, evaluate, label, place
 from .coverage import check_coverage
 from .domain import Region, check_inside
 from .errors import (
     ComponentError,
     DtypeError,
-    EquationError,
-    GraphError,
     IllPosedError,
     IndefiniteWarning,
-    NondeterminismError,
-    NonFiniteError,
     PdekitWarning,
     PrecisionWarning,
     ProblemError,
@@ -31,11 +28,11 @@ from .errors import (
 from .jet import column
 from .kernels.plan import Plan
 from .kernels.record import Recorder
-from .probe import Function, jet_of, mismatch_of, smooth_function
+from .probe import jet_of, mismatch_of
 from .problem import Elliptic, Problem, SecondOrder
 from .sampling import Uniform, boundary_points, interior_points
 
-_RESIDUAL_POINTS = 16
+_POINTS = 16
 _COEFFICIENT_POINTS = 256
 _EXACT_TOLERANCE = 1e-6
 
@@ -75,7 +72,7 @@ def check_problem(problem: Problem) -> Report:
     found: list[PdekitWarning] = []
     if isinstance(problem, SecondOrder):
         found += _check_coefficients(problem, generator)
-    plan, equations, scale = _check_residual(problem, generator)
+    plan, equations, scale = check_residual(problem, generator)
     found += check_coverage(problem, plan, generator)
     _check_exact(problem, generator, scale)
     for warning in found:
@@ -153,7 +150,7 @@ def _check_data(problem: Problem, generator: torch.Generator) -> None:
                 f"{problem.name}: {label(condition)} on a domain without time; build the domain with Box.with_time"
             )
         if isinstance(condition, Dirichlet | Neumann | Robin | Initial):
-            points = boundary_points(problem.domain, place(condition), Uniform(_RESIDUAL_POINTS), generator)
+            points = boundary_points(problem.domain, place(condition), Uniform(_POINTS), generator)
             evaluate(f"{problem.name}: {label(condition)}", condition.value, points.x)
 
 
@@ -210,7 +207,7 @@ def _coefficient(
     values = function(x)
     if not (isinstance(values, Tensor) and width is None and tuple(values.shape) == (len(x), s, s)):
         values = column(owner, values, len(x), width or 1)
-    _check_finite(owner, values, x)
+    check_finite(owner, values, x)
     single = function(x[:1].float())
     if isinstance(single, Tensor) and single.dtype != torch.float32:
         raise DtypeError(
@@ -220,87 +217,9 @@ def _coefficient(
     return values
 
 
-def _check_finite(owner: str, values: Tensor, x: Tensor) -> None:
-    bad = ~torch.isfinite(values.detach()).reshape(len(x), -1).all(dim=1)
-    if bool(bad.any()):
-        raise NonFiniteError(
-            f"{owner}: {int(bad.sum())} of {len(x)} values are not finite, the first at "
-            f"{x[int(bad.nonzero()[0, 0])].tolist()}, expected finite values there"
-        )
-
-
-def _check_residual(problem: Problem, generator: torch.Generator) -> tuple[Plan, int, float]:
-    """The residual's plan, its number of equations and its size at trial functions."""
-    x = interior_points(problem.domain, Uniform(_RESIDUAL_POINTS), generator).x
-    first, second = (smooth_function(problem.domain, len(problem.outputs), generator) for _ in range(2))
-    plan, residuals = _residual(problem, first, x)
-    _, again = _residual(problem, first, x)
-    _, other = _residual(problem, second, x)
-    for number, (r, repeated, changed) in enumerate(zip(residuals, again, other, strict=True)):
-        owner = f"{problem.name}: equation {number}"
-        _check_finite(owner, r, x)
-        gap = float((r - repeated).detach().abs().max())
-        if gap > 1e-12 * (1 + float(r.detach().abs().max())):
-            raise NondeterminismError(
-                f"{owner}: two evaluations at the same points differ by up to {gap:.3g}, expected none; "
-                "draw random numbers once, in the constructor"
-            )
-        if not r.requires_grad:
-            raise GraphError(
-                f"{owner}: the loss does not depend on the network: the residual is detached or does not use u; "
-                "build it from the jet u with torch functions, without .detach(), .item() or .numpy()"
-            )
-        if bool((r == changed).all()):
-            raise GraphError(
-                f"{owner}: the residual is the same for two different functions, expected it to depend on u"
-            )
-    _check_residual_dtype(problem, first, x)
-    return plan, len(residuals), max(float(r.detach().abs().max()) for r in residuals)
-
-
-def _residual(problem: Problem, function: Function, x: Tensor) -> tuple[Plan, tuple[Tensor, ...]]:
-    """Residuals of theta * function with a trainable theta = 1, so that they need a gradient as in training."""
-    theta = torch.ones((), dtype=x.dtype, requires_grad=True)
-    source, kept = Recorder(lambda at: theta * function(at), x), x.clone()
-    try:
-        result = problem.residual(jet_of(problem, x, source))
-    except RuntimeError as error:
-        if isinstance(error, GraphError) or "numpy()" not in str(error):
-            raise
-        raise GraphError(
-            f"{problem.name}.residual: numpy was called on a tensor that needs a gradient, expected torch functions; "
-            "replace np.sin(u.value) by torch.sin(u.value)"
-        ) from error
-    if not torch.equal(x, kept):
-        raise GraphError(
-            f"{problem.name}.residual: changed the points in place, expected u.x to be left alone; use x = u.x.clone()"
-        )
-    equations = result if isinstance(result, tuple) else (result,)
-    for number, r in enumerate(equations):
-        owner = f"{problem.name}: equation {number}"
-        if not isinstance(r, Tensor):
-            raise EquationError(
-                f"{owner}: the residual is a {type(r).__name__}, expected a tensor of shape (n, 1); does it return?"
-            )
-        column(owner, r, len(x))
-    if not equations:
-        raise EquationError(f"{problem.name}: residual returned no equation, expected at least one")
-    return source.plan(), equations
-
-
-def _check_residual_dtype(problem: Problem, function: Function, x: Tensor) -> None:
-    _, residuals = _residual(problem, function, x[:1].float())
-    for number, r in enumerate(residuals):
-        if r.dtype != torch.float32:
-            raise DtypeError(
-                f"{problem.name}: equation {number} is {r.dtype} at float32 points, expected float32; "
-                "make constants with u.x.new_tensor(...) or keep them Python numbers"
-            )
-
-
 def _check_exact(problem: Problem, generator: torch.Generator, scale: float) -> None:
     """The exact solution must satisfy the equation and all conditions; skipped while coefficients are unknown."""
-    x = interior_points(problem.domain, Uniform(_RESIDUAL_POINTS), generator).x.requires_grad_(True)
+    x = interior_points(problem.domain, Uniform(_POINTS), generator).x.requires_grad_(True)
     values = problem.exact(x)
     if values is None or problem.unknowns:
         return
@@ -325,7 +244,7 @@ def _check_exact(problem: Problem, generator: torch.Generator, scale: float) -> 
         if isinstance(condition, Dirichlet | Neumann | Robin | Initial):
             if not (values.requires_grad or isinstance(condition, Dirichlet)):
                 continue
-            points = boundary_points(problem.domain, place(condition), Uniform(_RESIDUAL_POINTS), generator)
+            points = boundary_points(problem.domain, place(condition), Uniform(_POINTS), generator)
             gap = mismatch_of(problem, condition, points, exact)
             size = max(1.0, float(exact(points.x).abs().max()))
             _refuse_mismatch(f"{problem.name}: {label(condition)}", gap, points.x, size)
