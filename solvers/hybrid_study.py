@@ -120,4 +120,5 @@ def _nearest(rows: np.ndarray, step: int) -> int:
 
 
 def _peak_numbers(watch: Watch) -> np.ndarray:
-    return np.zeros(0) if watch.delta is None else np.linalg.norm(watch.delta.wavevectors, axis=1)
+    vectors = None if watch.delta is None else watch.delta.wavevectors
+    return np.zeros(0) if vectors is None else np.linalg.norm(vectors, axis=1)

@@ -47,6 +47,7 @@ class DeltaF:
 
     def __init__(self, reference: ArrayLike, points: ArrayLike, modes: Modes, weights: ArrayLike | None = None) -> None:
         """Project the reference."""
+        self._modes = modes
         self._projector = projector(points, modes, weights)
         self._reference = as_samples("reference", reference, self._projector.basis.shape[0])
         self._coefficients = self._projector.operator @ self._reference
@@ -64,6 +65,11 @@ class DeltaF:
     def labels(self) -> tuple[str, ...]:
         """One name for each mode."""
         return self._projector.labels
+
+    @property
+    def wavevectors(self) -> Array | None:
+        """Wave vectors (M, d) of the modes, if they have them."""
+        return self._modes.wavevectors
 
     @property
     def condition(self) -> float:
