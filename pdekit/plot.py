@@ -308,8 +308,10 @@ def _line_spectrum(values: FloatArray, axis: int, spacing: float) -> Spectrum:
 
 
 def _peaks(of: Spectrum) -> list[tuple[float, float]]:
-    """Wave number and height of the peaks to mark; none for a function that is affine to round-off."""
+    """Wave number and height of the peaks to mark: not the mean, and none for a function that is affine."""
     found = peaks(of, 6, floor=_PEAK_FLOOR)
     return [
-        (float(k), float(abs(a))) for k, a in zip(found.wavevectors[:, 0], found.amplitude, strict=True) if abs(a) > 0
+        (float(k), float(abs(a)))
+        for k, a in zip(found.wavevectors[:, 0], found.amplitude, strict=True)
+        if k > 0 and abs(a) > 0
     ]
