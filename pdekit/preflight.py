@@ -72,12 +72,11 @@ def check_terms(objective: Objective, player: str, batch: Mapping[str, Tensor]) 
             )
     attached = [term for term in terms.values() if term.requires_grad]
     parameters = trainable(objective.players[player])
-    gradients = (
-        torch.autograd.grad(sum(attached, start=torch.zeros_like(attached[0])), parameters, allow_unused=True)
-        if attached
-        else [None]
-    )
-    if all(g is None for g in gradients):
+    gradients: Sequence[Tensor | None] = [None]
+    if attached and parameters:
+        whole = sum(attached, start=torch.zeros_like(attached[0]))
+        gradients = torch.autograd.grad(whole, parameters, allow_unused=True)
+    if parameters and all(g is None for g in gradients):  # a frozen player is only recorded
         raise GraphError(
             f"player {player!r}: the loss ({', '.join(terms)}) does not depend on the network: no gradient reaches its "
             "parameters; expected torch operations on the network's output, without .detach(), .item() or NumPy"

@@ -180,6 +180,14 @@ def test_the_other_players_columns_carry_their_name():
     np.testing.assert_allclose(history["phi.loss"], -history["loss"], rtol=1e-14)
 
 
+def test_a_frozen_first_player_is_recorded():
+    """An adversary can be trained alone, against a fixed solution."""
+    objective = Saddle()
+    objective.players["u"].requires_grad_(False)
+    history = go(objective, (Phase((Turn("phi", Adam(1e-2)),), 30),)).history
+    assert history["loss"][-1] > history["loss"][0]  # phi maximises what u would minimise
+
+
 def test_a_schedule_counts_within_its_phase():
     turn = Turn("u", SGD(0.2), schedule=Cosine())
     objective = Custom(parabola)

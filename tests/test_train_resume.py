@@ -88,43 +88,36 @@ def started(process, mark: Path) -> None:
         time.sleep(0.002)
 
 
-def run_killed(context, directory: Path, kills: int, seed: int) -> int:
-    """Kill the child `kills` times at random moments, then let it finish; returns how many checkpoints were read."""
-    choose, readable = random.Random(seed), 0
-    mark = directory.with_suffix(".started")
+def check_kills(context, directory: Path, name: str, kills: int) -> None:
+    """Kill the training `kills` times at random moments, let it finish, compare with a straight run."""
+    choose, midway = random.Random(kills), 0
+    mark, finished = directory.with_suffix(".started"), directory.with_suffix(".digest")
     for _ in range(kills):
         mark.unlink(missing_ok=True)
-        process = context.Process(target=child, args=("long", str(directory)))
+        process = context.Process(target=child, args=(name, str(directory)))
         process.start()
         started(process, mark)
         time.sleep(choose.uniform(0.0, 0.25))
         process.kill()
         process.join()
         if (directory / "state.pt").exists():
-            read_checkpoint(directory / "state.pt")
-            readable += 1
-    process = context.Process(target=child, args=("long", str(directory)))
+            midway += read_checkpoint(directory / "state.pt")["step"] > 0 and not finished.exists()
+    process = context.Process(target=child, args=(name, str(directory)))
     process.start()
     process.join(timeout=180)
     assert process.exitcode == 0
-    return readable
-
-
-def check_kills(context, tmp_path, kills: int) -> None:
-    directory = tmp_path / "run"
-    readable = run_killed(context, directory, kills, seed=kills)
-    assert readable >= kills // 2, "most kills should fall after the first checkpoint"
-    assert directory.with_suffix(".digest").read_text() == run_case("long")[1]
+    assert midway >= kills // 3, "too few of the kills fell into the training to prove anything"
+    assert finished.read_text() == run_case(name)[1]
     assert not (directory / "state.pt.tmp").exists()
 
 
 def test_kills_at_random_moments(context, tmp_path):
-    check_kills(context, tmp_path, 6)
+    check_kills(context, tmp_path / "run", "long", 6)
 
 
 @pytest.mark.slow
 def test_sixty_kills_at_random_moments(context, tmp_path):
-    check_kills(context, tmp_path, 60)
+    check_kills(context, tmp_path / "run", "longer", 60)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -82,7 +82,19 @@ class Case:
     saved_every: int = 3
 
 
-CASES: Mapping[str, Case] = {
+def long(steps: int) -> Case:
+    """A run that lasts long enough to be killed several times."""
+    return Case(
+        Fit,
+        (
+            Phase((Turn("u", Adam(1e-2), schedule=Cosine()),), steps * 3 // 4, resample_every=3),
+            Phase((Turn("u", LBFGS(memory=5)),), steps // 4, resample_every=50),
+        ),
+        saved_every=8,
+    )
+
+
+CASES: dict[str, Case] = {
     "adam": Case(Fit, (Phase((Turn("u", Adam(1e-2), schedule=Cosine()),), 60, resample_every=7),)),
     "adam-lbfgs": Case(
         Fit,
@@ -98,14 +110,8 @@ CASES: Mapping[str, Case] = {
             Phase((Turn("phi", Adam(1e-2)), Turn("u", LBFGS())), 35, resample_every=10),
         ),
     ),
-    "long": Case(
-        Fit,
-        (
-            Phase((Turn("u", Adam(1e-2), schedule=Cosine()),), 450, resample_every=3),
-            Phase((Turn("u", LBFGS(memory=5)),), 150, resample_every=50),
-        ),
-        saved_every=8,
-    ),
+    "long": long(600),
+    "longer": long(4000),
 }
 
 
