@@ -43,7 +43,7 @@ def classical_evidence(problem: Problem, field: Field) -> Evidence:
     classical solution.
 
     Warns:
-        ReferenceWarning: the estimates on grids h and h/2 differ by more than 10 %.
+        ReferenceWarning: the estimates on two grids differ by more than 10 %.
     """
     if not isinstance(problem, SecondOrder) or len(problem.outputs) != 1 or problem.unknowns:
         return Evidence()
@@ -56,8 +56,8 @@ def classical_evidence(problem: Problem, field: Field) -> Evidence:
         return Evidence()
     if estimate is not None and not estimate.resolved:
         message = (
-            f"{problem.name}: the error estimates {estimate.coarser:.3g} and {estimate.relative_l2:.3g} on grids of spacing h "
-            f"and h/2 (the finer with {estimate.points} points per axis) differ by {estimate.gap:.0%}, expected at most 10 %; "
+            f"{problem.name}: the error estimates {estimate.coarser:.3g} and {estimate.relative_l2:.3g} on two grids (the finer with "
+            f"{estimate.points} points per axis) differ by {estimate.gap:.0%}, expected at most 10 %; "
             "the estimate is no evidence"
         )
         warnings.warn(ReferenceWarning(message), stacklevel=2)

@@ -23,7 +23,7 @@ Array = np.ndarray
 # Unknowns that a direct solve may have, by space dimension: sparse factorisations fill in.
 _TRANSFORM_LIMIT = 2_200_000
 _FACTOR_LIMIT: Mapping[int, int] = {1: 200_000, 2: 80_000, 3: 60_000}
-_TIMES_LIMIT = 600  # time steps of a march, each of which assembles a right-hand side
+_TIMES_LIMIT = 1100  # time steps of a march, each of which assembles a right-hand side
 # Points per axis: of the grid on which a field without a grid of its own is sampled, and of the coarse check. Intervals
 # are odd primes times powers of two, so that coefficients of period 1/10 or 1/64 do not look constant on the grids.
 _SAMPLED: Mapping[int, int] = {1: 1017, 2: 137, 3: 35}
