@@ -40,7 +40,7 @@ FloatArray = NDArray[np.float64]
 
 _CURVE, _IMAGE = 1001, 201  # points of a curve, and along each side of an image
 _COUNTERS = ("step", "sweep", "sweeps", "iteration", "cycle")  # what a history may be drawn against
-_NOT_DRAWN = frozenset({"phase", "seconds"})
+_NOT_DRAWN = frozenset({*_COUNTERS, "phase", "seconds", "predicted_sweeps"})
 _LINES = 33  # parallel lines whose spectra are averaged in two and more dimensions
 _PEAK_FLOOR = 0.05  # above the Hann window's side lobes, 0.027 of the peak or a little more after detrending
 _BAND_DECADES = 8  # drawn below the highest bar; round-off lies further down
@@ -96,7 +96,7 @@ def plot_history(solution: Solution, ax: Axes | None = None) -> Axes:
     """
     history = solution.history
     counter = next((name for name in _COUNTERS if name in history), None)
-    drawn = [name for name in history.columns if name != counter and name not in _NOT_DRAWN]
+    drawn = [name for name in history.columns if name not in _NOT_DRAWN]
     drawn = [name for name in drawn if (np.isfinite(history[name]) & (history[name] != 0)).any()]
     if not drawn:
         raise NotApplicableError(f"plot_history: {solution.solver} recorded no history of {solution.problem.name}")

@@ -45,7 +45,8 @@ def plot_study(study: HybridStudy, figure: Figure | None = None) -> Figure:
     _delta(study, b, study.steps, study.delta_network)
     b.set(xlabel="optimiser step", title="network: error of each mode")
     _delta(study, c, study.sweeps, study.delta_relaxation)
-    c.set(xlabel=f"{study.relaxation} sweep", title=f"{study.relaxation}: error of each mode")
+    name = study.relaxation[:1].upper() + study.relaxation[1:]
+    c.set(xlabel=f"{name} sweep", title=f"{name}: error of each mode")
     _error(study, d)
     for letter, axes in zip("abcd", (a, b, c, d), strict=True):
         axes.set_title(f"({letter})  {axes.get_title()}", loc="left", fontsize=10.5)
@@ -120,21 +121,22 @@ def _error(study: HybridStudy, axes: Axes) -> None:
     if study.tolerance is not None:
         axes.axhline(study.tolerance, color=INK, linewidth=0.8, linestyle=":", zorder=1)
         place: dict[str, Any] = {"xycoords": axes.get_yaxis_transform(), "textcoords": "offset points", "size": 7.5}
-        axes.annotate(f"tolerance {study.tolerance:.0e}", (0.99, study.tolerance), (0, 3), ha="right", **place)
-    _log_abscissa(axes, np.concatenate(seconds))
+        axes.annotate(f"tolerance {study.tolerance:.0e}", (0.38, study.tolerance), (0, 3), **place)
+    _log_abscissa(axes, np.concatenate(seconds), decades=2.5)
     axes.set_yscale("log")
     axes.set(xlabel="wall time (s)", ylabel="max error", title="error against time")
     if study.traces:
         axes.legend(fontsize=8, loc="lower left", framealpha=0.9)
 
 
-def _log_abscissa(axes: Axes, at: FloatArray) -> None:
-    """Logarithmic where the numbers span more than two decades; a start at zero stays, on a short linear piece."""
+def _log_abscissa(axes: Axes, at: FloatArray, decades: float = 5.0) -> None:
+    """Logarithmic where the numbers span more than two decades; what lies below the last ones is on a linear piece."""
     positive = at[at > 0]
     if not len(positive) or positive.max() < 100 * positive.min():
         return
     # A power of ten, or the tick at zero runs into the next one.
-    axes.set_xscale("symlog", linthresh=10.0 ** np.ceil(np.log10(positive.min())), linscale=0.4)
+    start = max(float(positive.min()), float(positive.max()) * 10.0**-decades)
+    axes.set_xscale("symlog", linthresh=10.0 ** np.ceil(np.log10(start)), linscale=0.4)
     axes.set_xlim(0 if at.min() <= 0 else float(positive.min()), float(positive.max()))
 
 
