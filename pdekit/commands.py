@@ -7,6 +7,7 @@ import dataclasses
 import inspect
 import sys
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, final
@@ -14,10 +15,11 @@ from typing import Any, Final, final
 from . import config as tables
 from .codec import encode
 from .config import Circumstances
-from .errors import ConfigError
+from .errors import ConfigError, unknown_name
 from .options import listing
+from .origin import Origin
 from .problem import Problem
-from .progress import Progress, Quiet, progress_for
+from .progress import Quiet, progress_for
 from .recipe import Budget
 from .report import as_json, plain
 from .rundir import RunDirectory
@@ -72,10 +74,13 @@ def solvers(arguments: argparse.Namespace) -> Output:
 
 def show(arguments: argparse.Namespace) -> Output:
     """A problem or a solver: what it is, and its options."""
+    from .problems import CATALOGUE
     from .solvers import SOLVERS
 
     if arguments.name in SOLVERS:
         return _show_solver(arguments.name)
+    if arguments.name not in CATALOGUE and Origin.parsed(arguments.name) is None:
+        raise unknown_name("show", arguments.name, [*CATALOGUE, *SOLVERS])
     source = tables.problem_source(arguments.name)
     kind = type(source) if isinstance(source, Problem) else source
     parameters = source.parameters() if isinstance(source, Problem) else _defaults(source)
@@ -113,35 +118,21 @@ class _Job:
     problem: Problem
     solver: Solver
     circumstances: Circumstances
-    run: RunDirectory | None = None
-    resume: bool = False
 
 
 def solve_problem(arguments: argparse.Namespace) -> Output:
     """Solve, write the run's files and figures, report."""
-    job = _resumed(arguments) if arguments.resume else _fresh(arguments)
-    now = job.circumstances
-    solution = solve(
-        job.problem,
-        job.solver,
-        budget=Budget(now.steps, now.seconds),
-        seed=now.seed,
-        device=now.device,
-        dtype=now.torch_dtype,
-        rtol=now.rtol,
-        run=job.run,
-        resume=job.resume,
-        progress=_progress(arguments),
-        study=job.run is not None,
-        interrupts=True,
-    )
-    lines, data = [str(solution)], as_json(solution)
-    if job.run is not None:
-        from .plot import write_figures
+    job = _fresh(arguments) if arguments.resume is None else _resumed(arguments)
+    # Last, so that no directory appears for a command that cannot work.
+    with _directory(arguments) as run:
+        solution = _solved(job, run, arguments)
+        lines, data = [str(solution)], as_json(solution)
+        if run is not None:
+            from .plot import write_figures
 
-        figures = write_figures(solution, job.run.path)
-        lines.append(f"{'run':<10}{job.run.path}: {', '.join(path.name for path in figures) or 'no figures'}")
-        data |= {"run": str(job.run.path), "figures": [str(path) for path in figures]}
+            figures = write_figures(solution, run.path)
+            lines.append(f"{'run':<10}{run.path}: {', '.join(path.name for path in figures) or 'no figures'}")
+            data |= {"run": str(run.path), "figures": [str(path) for path in figures]}
     return Output("\n".join(lines), data, SUCCESS if solution.success else NOT_MET)
 
 
@@ -174,13 +165,33 @@ def export(arguments: argparse.Namespace) -> Output:
     return Output(str(path), {"file": str(path)})
 
 
+def _solved(job: _Job, run: RunDirectory | None, arguments: argparse.Namespace) -> Solution:
+    now = job.circumstances
+    return solve(
+        job.problem,
+        job.solver,
+        budget=Budget(now.steps, now.seconds),
+        seed=now.seed,
+        device=now.device,
+        dtype=now.torch_dtype,
+        rtol=now.rtol,
+        run=run,
+        resume=arguments.resume is not None,
+        progress=Quiet() if arguments.quiet else progress_for(sys.stderr, verbose=arguments.verbose),
+        study=run is not None,
+        interrupts=True,
+    )
+
+
+def _directory(arguments: argparse.Namespace) -> AbstractContextManager[RunDirectory | None]:
+    if arguments.resume is not None:
+        return RunDirectory.open(arguments.resume)
+    return nullcontext() if arguments.out is None else RunDirectory.create(arguments.out)
+
+
 def _loaded(arguments: argparse.Namespace) -> Solution:
     given = None if arguments.problem is None else tables.problem_given(arguments.problem, {})
     return load(arguments.run, given)
-
-
-def _progress(arguments: argparse.Namespace) -> Progress:
-    return Quiet() if arguments.quiet else progress_for(sys.stderr, verbose=arguments.verbose)
 
 
 def _fresh(arguments: argparse.Namespace) -> _Job:
@@ -196,9 +207,7 @@ def _fresh(arguments: argparse.Namespace) -> _Job:
     also = (*tables.parameter_names(source), *(f.name for f in dataclasses.fields(Circumstances)))
     solver = tables.with_options(base, options.solver, also=also)
     now = _circumstances({**file.get(tables.RUN, {}), **options.run}, arguments)
-    # Last, so that no directory appears for a command that cannot work.
-    run = RunDirectory.create(arguments.out) if arguments.out else None
-    return _Job(problem, solver, now, run)
+    return _Job(problem, solver, now)
 
 
 def _resumed(arguments: argparse.Namespace) -> _Job:
@@ -209,11 +218,11 @@ def _resumed(arguments: argparse.Namespace) -> _Job:
                 f"--{flag}: got it together with --resume, which takes problem and solver from "
                 f"{arguments.resume}/config.toml; leave it out"
             )
-    run = RunDirectory.open(arguments.resume)
+    run = RunDirectory.view(arguments.resume)
     config = run.read_config()
     given = None if arguments.problem is None else tables.problem_given(arguments.problem, {})
     problem, solver = stored_problem(run, config, given), stored_solver(run, config)
-    return _Job(problem, solver, _circumstances(config.get(tables.RUN, {}), arguments), run, resume=True)
+    return _Job(problem, solver, _circumstances(config.get(tables.RUN, {}), arguments))
 
 
 def _table(file: Mapping[str, Mapping[str, Any]], key: str, given: str | None) -> Mapping[str, Any]:

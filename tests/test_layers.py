@@ -95,7 +95,7 @@ PEERS: dict[str, frozenset[str]] = {
     "compare": frozenset({"solution", "trust", "report", "plot", "solver"}),
     "commands": frozenset(
         {
-            *("solution", "report", "storage", "config", "export", "plot", "plot_problem", "plot_style"),
+            *("solution", "report", "storage", "config", "origin", "export", "plot", "plot_problem", "plot_style"),
             *("solver", "compare", "doctor"),
         }
     ),
