@@ -101,6 +101,7 @@ NETWORKS: dict[str, Callable[[int], nn.Module]] = {
     "hard, with rules": lambda d: HardConstraint(build(MLP(5, 1), d), build(MLP(4, 1), d, 1), build(Polynomial(2), d)),
     "hard, without rules": lambda d: HardConstraint(build(MLP(5, 1), d), Ripple(), Ripple()),
     "hard, no lift": lambda d: HardConstraint(build(MLP(5, 1, Sine()), d), Ripple()),
+    "hard, inside": lambda d: nn.Sequential(build(MLP(4, 1), d), HardConstraint(build(MLP(3, 1), 2), Ripple(), Ripple())),
     "multiscale": lambda d: Sum(
         build(MLP(4, 1), d), nn.Sequential(Dilation(torch.tensor(3.0, dtype=torch.float64)), build(MLP(5, 1, Sine()), d))
     ),
@@ -461,6 +462,24 @@ def test_compiled_kernel_falls_back_where_compiling_fails(monkeypatch: pytest.Mo
     monkeypatch.setattr("pdekit.kernels.compiled.compiler_found", lambda device: True)
     network, x, plan = build(MLP(4, 1), 2), points(2), Plan(frozenset({()}), (0, 1))
     assert_close(CompiledKernel()(network, x, plan).channels, ForwardKernel()(network, x, plan).channels)
+
+
+def test_compiled_kernel_falls_back_where_the_way_back_fails_to_compile(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Broken(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx: object, x: Tensor) -> Tensor:
+            return x.clone()
+
+        @staticmethod
+        def backward(ctx: object, grad: Tensor) -> Tensor:
+            raise ImportError("invalid ELF header")
+
+    monkeypatch.setattr(torch, "compile", lambda function, **options: lambda x: Broken.apply(function(x)))
+    monkeypatch.setattr("pdekit.kernels.compiled.compiler_found", lambda device: True)
+    network, x, plan = build(MLP(4, 1), 2), points(2), Plan(frozenset({()}), (0, 1))
+    found, expected = CompiledKernel()(network, x, plan), ForwardKernel()(network, x, plan)
+    for a, b in zip(gradients(loss(found, plan), network), gradients(loss(expected, plan), network), strict=True):
+        assert_close(a, b)
 
 
 @pytest.mark.slow

@@ -53,8 +53,8 @@ class CompiledKernel:
             return read(layout, self._passes[key](x))
         if len(self._passes) >= self.most_shapes or not len(x) or not compiler_found(x.device):
             return read(layout, uncompiled(x))
-        self._passes[key], channels = _compiled(uncompiled, x)
-        return read(layout, channels)
+        self._passes[key] = _compiled(network, uncompiled, x)
+        return read(layout, self._passes[key](x))
 
 
 def compiler_found(device: torch.device) -> bool:
@@ -64,8 +64,8 @@ def compiler_found(device: torch.device) -> bool:
     return host and (device.type == "cpu" or importlib.util.find_spec("triton") is not None)
 
 
-def _compiled(uncompiled: Pass, x: Tensor) -> tuple[Pass, Tensor]:
-    """Return the compiled pass and its first result, or the given pass and its result where compiling fails."""
+def _compiled(network: nn.Module, uncompiled: Pass, x: Tensor) -> Pass:
+    """Return the compiled pass, tried forwards and backwards, or the given one where compiling fails."""
     # A code object of its own: torch counts recompilations per code object and gives up after a few.
     assert isinstance(uncompiled, types.FunctionType)
     code = uncompiled.__code__.replace()
@@ -78,6 +78,10 @@ def _compiled(uncompiled: Pass, x: Tensor) -> tuple[Pass, Tensor]:
         return compiled(points).clone() if graphs else compiled(points)
 
     try:
-        return run, run(x)
-    except (RuntimeError, OSError, subprocess.SubprocessError):
-        return uncompiled, uncompiled(x)
+        trial = run(x)
+        parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
+        if trial.requires_grad and parameters:  # the way back is compiled at its first use
+            torch.autograd.grad(trial.sum(), parameters, allow_unused=True)
+    except (RuntimeError, ImportError, OSError, subprocess.SubprocessError):
+        return uncompiled
+    return run

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from functools import singledispatch
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional
 
 from ..errors import NotApplicableError, ShapeError
@@ -26,6 +27,7 @@ from ..nn import (
 from .channels import AffineChannels, Channels, StackedChannels, added, joined, multiplied
 from .elementwise import composed
 from .functions import Power, has_closed_form
+from .plan import Axes
 from .record import Recorder
 
 
@@ -69,14 +71,27 @@ def has_closed_forms(layer: nn.Module) -> bool:
     return all(has_closed_forms(part) for part in _parts(layer))
 
 
-def by_autograd(module: nn.Module, channels: AffineChannels) -> Channels:
-    """Return the channels of any module of the coordinates, by nested autograd along the coordinates."""
-    layout, value, slopes = channels.layout, channels.value, channels.slopes
-    # The module as a function of a displacement along layout.axes, differentiated at zero displacement.
-    source = Recorder(lambda step: module(value + step @ slopes), value.new_zeros(len(value), len(slopes)))
+def by_autograd(module: nn.Module, channels: Channels) -> Channels:
+    """Return the channels of any module, by nested autograd along the coordinates; exact, but as slow as that is."""
+    layout, stacked = channels.layout, channels.stacked()
     positions = {axis: i for i, axis in enumerate(layout.axes)}
+    origin = stacked.new_zeros(stacked.shape[1], len(positions))
+
+    def monomial(step: Tensor, axes: Axes) -> Tensor:
+        factors = [step[:, positions[axis], None] for axis in axes]
+        return math.prod(factors[1:], start=factors[0]) / math.prod(math.factorial(axes.count(a)) for a in set(axes))
+
+    def taylor(step: Tensor, rows: dict[Axes, int]) -> Tensor:
+        return sum((monomial(step, axes) * stacked[row] for axes, row in rows.items() if axes), stacked[0])
+
+    # The derivatives of module(z(x)) are those of module(z's Taylor polynomial) at the point of expansion.
+    source = Recorder(lambda step: module(taylor(step, layout.rows)), origin)
     rows = [source.partial(tuple(positions[axis] for axis in axes)) for axes in layout.indices]
     if layout.collapsed:
+        # Of the second derivatives only their sum counts here: put it all on the first axis.
+        first: dict[Axes, int] = {axes: row for axes, row in layout.rows.items() if len(axes) == 1}
+        second: dict[Axes, int] = {(layout.collapsed[0],) * 2: len(layout.indices)}
+        source = Recorder(lambda step: module(taylor(step, first | second)), origin)
         rows.append(source.laplacian(tuple(positions[axis] for axis in layout.collapsed)))
     return StackedChannels(layout, torch.stack(rows))
 
@@ -165,11 +180,7 @@ def _hard_constraint(layer: HardConstraint, channels: Channels) -> Channels:
 
 
 def _part(module: nn.Module, channels: Channels) -> Channels:
-    if has_rule(module):
-        return propagate(module, channels)
-    if isinstance(channels, AffineChannels):
-        return by_autograd(module, channels)
-    return propagate(module, channels)  # raises, naming the module
+    return propagate(module, channels) if has_rule(module) else by_autograd(module, channels)
 
 
 @propagate.register
