@@ -96,8 +96,9 @@ class GridField:
         return int(self.values.size)
 
     def __call__(self, x: Tensor) -> Tensor:
-        """Interpolated values (n, 1)."""
-        return torch.from_numpy(self.function(x.detach().cpu().to(torch.float64).numpy()))[:, None]
+        """Interpolated values (n, 1); outside the grid, where a cubic would run away, the nearest ones in it."""
+        inside = np.clip(x.detach().cpu().to(torch.float64).numpy(), self.grid.lower, self.grid.upper)
+        return torch.from_numpy(self.function(inside))[:, None]
 
     @cached_property
     def function(self) -> GridFunction:
