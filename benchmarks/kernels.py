@@ -236,7 +236,7 @@ def table(rows: list[tuple[int, int, dict[str, float], dict[str, float]]]) -> st
         best = min(ms["forward"], ms["compiled"])
         factors = [ms["deepxde"] / best, best / ms["products"], ms["nested"] / ms["forward"], mib["nested"] / mib["forward"]]
         cells = [str(d), str(n), *(f"{ms[c]:.1f}" for c in CONTENDERS), *(f"{f:.2f}" for f in factors)]
-        lines.append("| " + " | ".join([*cells, *(f"{mib[c]:.0f}" for c in CONTENDERS[:-1])]) + " |")
+        lines.append("| " + " | ".join([*cells, *(f"{mib[c]:.0f}" for c in MEASURED_MEMORY)]) + " |")
     return "\n".join(lines)
 
 
