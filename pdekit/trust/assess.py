@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 
 from ..domain import Points
-from ..errors import NotApplicableError, SmoothnessError
 from ..problem import Problem
 from ..sampling import Sobol, interior_points
 from ..solution import Flag, Measures, Trust
@@ -72,14 +71,6 @@ class _Sample:
     def finite(self) -> bool:
         return bool(torch.isfinite(self.values).all())
 
-    @property
-    def size(self) -> float:
-        """Largest |u|, of the exact solution where u vanishes; 1 if both do."""
-        for values in (self.values, self.exact):
-            if values is not None and bool(values.any()):
-                return float(values.abs().max())
-        return 1.0
-
 
 def assess(problem: Problem, outcome: Outcome, setting: Setting) -> Verdict:
     """Measure an answer and look for reasons not to trust it.
@@ -116,23 +107,13 @@ def _measured(measures: Measures, outcome: Outcome, truth: Accuracy | None) -> M
 
 
 def _residuals(problem: Problem, outcome: Outcome, setting: Setting, sample: _Sample) -> Trust:
-    """What needs no reference: residuals and boundary violation; each None where the field lacks the derivatives."""
-    field, held_out, bands, violation = outcome.field, None, None, None
-    try:
-        held_out = relative_residual(problem, field, sample.points)
-        bands = residual_bands(problem, field)
-    except (NotApplicableError, SmoothnessError):
-        held_out = None
-    try:
-        generator = setting.generator(_STREAM + 1)
-        violation = boundary_violation(problem, field, generator, _BOUNDARY, sample.size)
-    except (NotApplicableError, SmoothnessError):
-        violation = None
+    """What needs no reference."""
+    held_out = relative_residual(problem, outcome.field, sample.points)
     return Trust(
         residual_train=outcome.residual_train,
         residual_held_out=held_out,
-        boundary_violation=violation,
-        residual_bands=bands,
+        boundary_violation=boundary_violation(problem, outcome.field, setting.generator(_STREAM + 1), _BOUNDARY),
+        residual_bands=None if held_out is None else residual_bands(problem, outcome.field),
     )
 
 

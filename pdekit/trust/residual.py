@@ -11,9 +11,21 @@ from typing import final
 import torch
 from torch import Tensor
 
-from ..conditions import Condition, Dirichlet, Initial, Neumann, Observations, Periodic, Robin, mismatch, place
+from ..conditions import (
+    Condition,
+    Dirichlet,
+    Initial,
+    Neumann,
+    Observations,
+    Periodic,
+    Robin,
+    evaluate,
+    label,
+    mismatch,
+    place,
+)
 from ..domain import Points
-from ..errors import NotApplicableError
+from ..errors import NotApplicableError, SmoothnessError
 from ..field import Field
 from ..jet import Jet
 from ..kernels import DerivativeSource, Plan, Recorder
@@ -25,7 +37,7 @@ _BATCH = 16384  # bounds the memory of the derivative channels of wide networks
 _SCALE_POINTS = 1024
 
 
-def relative_residual(problem: Problem, field: Field, points: Points) -> float:
+def relative_residual(problem: Problem, field: Field, points: Points) -> float | None:
     """Root mean square of the strong residual over points, relative to that of u = 0: 1 for a field that does nothing.
 
     The denominator comes from points of its own, the same at every call, so that values on training and on held-out
@@ -36,10 +48,13 @@ def relative_residual(problem: Problem, field: Field, points: Points) -> float:
         field: a field with derivatives.
         points: where, with quadrature weights.
 
-    Raises:
-        NotApplicableError, SmoothnessError: the field has no such derivatives.
+    Returns:
+        The ratio; None for fields without these derivatives, such as grid values or ReLU networks trained on an energy.
     """
-    values = strong_residual(problem, field, points.x)
+    try:
+        values = strong_residual(problem, field, points.x)
+    except (NotApplicableError, SmoothnessError):
+        return None
     weight = points.weight.detach().to("cpu", torch.float64)
     return math.sqrt(float((weight @ values**2).sum() / weight.sum())) / reference_scale(problem)
 
@@ -54,7 +69,7 @@ def strong_residual(problem: Problem, field: Field, x: Tensor) -> Tensor:
     """The residual's equations as columns, (n, equations), float64 on the CPU.
 
     Raises:
-        NotApplicableError: the field has no derivatives.
+        NotApplicableError, SmoothnessError: the field has no such derivatives.
     """
 
     def expression(u: Jet) -> Tensor:
@@ -134,65 +149,80 @@ class _AtHome:
         return self.source.laplacian(axes).to("cpu", torch.float64)
 
 
-def boundary_violation(problem: Problem, field: Field, generator: torch.Generator, points: int, size: float) -> float:
+def boundary_violation(problem: Problem, field: Field, generator: torch.Generator, points: int) -> float | None:
     """Largest violation of a condition on new boundary points.
 
-    Mismatches of values count relative to the size of u, those of fluxes relative to the largest flux there. Measured
-    data are no conditions: their noise would count.
+    Mismatches count relative to the largest value of their kind in the domain: of |u|, of |du/dt|, of the flux along an
+    axis. Measured data are no conditions: their noise would count.
 
     Args:
         problem: declares the conditions.
         field: the field.
         generator: draws the points.
-        points: for each condition.
-        size: largest |u|.
+        points: on each condition, and in the interior for the sizes.
 
-    Raises:
-        NotApplicableError: a flux condition, and the field has no derivatives.
+    Returns:
+        The violation; None if a condition speaks of derivatives that the field does not have.
     """
-    found = [_violation(problem, field, condition, generator, points, size) for condition in problem.conditions]
+    inside = interior_points(problem.domain, Sobol(points), generator)
+    size = float(field(inside.x).abs().max())
+    try:
+        found = [_violation(problem, field, c, generator, inside, size) for c in problem.conditions]
+    except (NotApplicableError, SmoothnessError):
+        return None
     return max(found, default=0.0)
 
 
 def _violation(
-    problem: Problem, field: Field, condition: Condition, generator: torch.Generator, count: int, size: float
+    problem: Problem, field: Field, condition: Condition, generator: torch.Generator, inside: Points, size: float
 ) -> float:
     match condition:
         case Observations():
             return 0.0
         case Periodic():
-            return _seam(problem, field, condition, generator, count) / size
-        case Dirichlet() | Neumann() | Robin() | Initial():
-            points = boundary_points(problem.domain, place(condition), Sobol(count), generator)
-            return _mismatch(problem, field, condition, points, size)
+            return _relative(_seam(problem, field, condition, generator, len(inside)), size)
+        case Dirichlet() | Initial(order=0):
+            points = boundary_points(problem.domain, place(condition), Sobol(len(inside)), generator)
+            rest, given = _mismatch(problem, field, condition, points)
+            return _relative(rest, max(size, given))
+        case _:
+            points = boundary_points(problem.domain, place(condition), Sobol(len(inside)), generator)
+            rest, given = _mismatch(problem, field, condition, points)
+            return _relative(rest, max(_slopes(problem, field, condition, inside.x), given))
+
+
+def _relative(part: float, whole: float) -> float:
+    """part / whole, and 0 where both vanish."""
+    return part / whole if whole > 0 else float(part > 0)
 
 
 def _mismatch(
-    problem: Problem, field: Field, condition: Dirichlet | Neumann | Robin | Initial, points: Points, size: float
-) -> float:
+    problem: Problem, field: Field, condition: Dirichlet | Neumann | Robin | Initial, points: Points
+) -> tuple[float, float]:
+    """Largest mismatch and largest prescribed value."""
     normal = torch.zeros_like(points.x) if points.normal is None else points.normal
 
     def formula(u: Jet) -> Tensor:
+        # Boundary samples are smaller than a batch: the jet's points are all of them, or the two that plan it.
+        flux = normal[: len(u.x)]
+        return mismatch(condition, u[condition.component], problem.domain.time, lambda v: problem.normal_flux(v, flux))
+
+    rest = Expression(problem, field, formula)(points.x)
+    given = evaluate(label(condition), condition.value, points.x)
+    return float(rest.abs().max()), float(given.abs().max())
+
+
+def _slopes(problem: Problem, field: Field, condition: Neumann | Robin | Initial, x: Tensor) -> float:
+    """Largest derivative of the kind that the condition speaks of: in time, or the flux along an axis."""
+    axes = torch.eye(problem.domain.dim, dtype=torch.float64)[list(problem.domain.space_axes)]
+
+    def formula(u: Jet) -> Tensor:
         part = u[condition.component]
-        rest = mismatch(condition, part, problem.domain.time, lambda v: problem.normal_flux(v, normal[: len(v.x)]))
-        return torch.cat([rest, *_comparable(problem, condition, part)], dim=1)
+        if isinstance(condition, Initial):
+            return part.d(problem.domain.names[-1])
+        return torch.cat([problem.normal_flux(part, axis.expand(len(u.x), -1)) for axis in axes], dim=1)
 
-    found = Expression(problem, field, formula)(points.x).abs().amax(dim=0)
-    scale = float(found[1:].max()) if len(found) > 1 else size
-    return float(found[0]) / max(scale, torch.finfo(torch.float64).tiny)
-
-
-def _comparable(problem: Problem, condition: Dirichlet | Neumann | Robin | Initial, u: Jet) -> list[Tensor]:
-    """What a mismatch other than one of values is compared with: the rate of change, the flux along each axis."""
-    match condition:
-        case Dirichlet() | Initial(order=0):
-            return []
-        case Initial():
-            rate = torch.cat([u.d(name) for name in problem.domain.names[-1:]], dim=1)
-            return [rate, u.value / problem.domain.lengths[-1]]
-        case Neumann() | Robin():
-            axes = torch.eye(problem.domain.dim, dtype=torch.float64)[list(problem.domain.space_axes)]
-            return [problem.normal_flux(u, axis.expand(len(u.x), -1)) for axis in axes]
+    return float(Expression(problem, field, formula)(x).abs().max())
 
 
 def _seam(problem: Problem, field: Field, condition: Periodic, generator: torch.Generator, count: int) -> float:
