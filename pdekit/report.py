@@ -154,7 +154,7 @@ def _bands(solution: Solution) -> str:
     few = merged(solution.bands, _BANDS_SHOWN)
     numbers = few.relative if solution.band_kind == "error" else few.share
     edges = [f"{edge:.2g}" if edge < 10 else f"{edge:.0f}" for edge in few.edges]
-    texts = [f"{a}-{b} {number:.0e}" for a, b, number in zip(edges, edges[1:], numbers, strict=False)]
+    texts = [f"{a}-{b} {_short(number)}" for a, b, number in zip(edges, edges[1:], numbers, strict=False)]
     return f"{solution.band_kind} at k = {' | '.join(texts)}"
 
 
@@ -165,9 +165,9 @@ def _trust(trust: Trust) -> str:
         "residual": trust.residual_train,
         "held out": trust.residual_held_out,
         "boundary": trust.boundary_violation,
-        "coarse difference": trust.coarse_difference,
+        "coarse": trust.coarse_difference,
     }
-    return ", ".join([f"flags: {flags}" if flags else "no flags", *_given(numbers)])
+    return f"flags: {flags or 'none'}; {', '.join(_given(numbers)) or 'no evidence'}"
 
 
 def _cost(solution: Solution) -> str:
@@ -182,7 +182,13 @@ def _cost(solution: Solution) -> str:
 
 
 def _given(numbers: Mapping[str, float | None]) -> list[str]:
-    return [f"{name} {number:.2e}" for name, number in numbers.items() if number is not None]
+    return [f"{name} {_short(number)}" for name, number in numbers.items() if number is not None]
+
+
+def _short(number: float) -> str:
+    if number == 0 or 0.1 <= number < 100:
+        return f"{number:.2g}"
+    return f"{number:.1e}".replace("e-0", "e-").replace("e+0", "e+")
 
 
 def _brief(value: object) -> str:

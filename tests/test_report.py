@@ -37,9 +37,9 @@ def test_the_six_lines():
     expected = (
         ("problem", "sine-product", "by fake", "2,048 points", "12,673 parameters"),
         ("status", "converged: estimated relative error 8e-4 <= rtol 1e-3"),
-        ("errors", "relative L2 1.25e-03", "largest 3.50e-03", "discrete 1.00e-06"),
+        ("errors", "relative L2 1.3e-3", "largest 3.5e-3", "discrete 1.0e-6"),
         ("bands", "error at k = "),
-        ("trust", "flags: reference unresolved", "estimate 4.00e-03", "residual 1.00e-03", "held out 2.00e-03"),
+        ("trust", "flags: reference unresolved", "estimate 4.0e-3", "residual 1.0e-3", "held out 2.0e-3"),
         ("cost", "12.3 s", "2,000 steps", "317 sweeps", "hand-over at step 200", "cpu", "float64"),
     )
     assert len(lines) == len(expected)
@@ -106,3 +106,12 @@ def test_joined_bands_keep_the_energy(most):
     assert few.total == pytest.approx(bands.total, rel=1e-12)
     assert (few.edges[0], few.edges[-1]) == (bands.edges[0], bands.edges[-1])
     assert set(few.edges) <= set(bands.edges)
+
+
+def test_all_evidence_fits():
+    """Nothing of the evidence is cut off, however many flags there are."""
+    solution = full(solved(Interval(0.0, 1.0)))
+    trust = dataclasses.replace(solution.trust, flags=(Flag.ALIASED, Flag.ILL_POSED))
+    line = six_lines(dataclasses.replace(solution, trust=trust)).splitlines()[4]
+    assert "flags: aliased, ill posed;" in line
+    assert line.endswith("coarse 8.0e-3")
