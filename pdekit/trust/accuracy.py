@@ -12,14 +12,15 @@ import torch
 from torch import Tensor
 
 from ..discrete import Grid
-from ..domain import Box
+from ..domain import Box, Points
 from ..errors import FrequencyError
 from ..field import Field, GridField
 from ..problem import Problem
-from ..spectrum import BandMeter, Bands
+from ..spectrum import BandMeter, Bands, FilterMeter
 from .residual import strong_residual
 
 _ERROR_POINTS = {1: 2049, 2: 257, 3: 65}
+_FILTERED = 4096  # the filter is a dense matrix
 _RESIDUAL_POINTS = {1: 2049, 2: 129, 3: 33}  # a residual costs about five times a value
 
 
@@ -53,11 +54,17 @@ def box_grid(box: Box, points: int) -> Grid:
     return Grid(box.lower, box.upper, (points,) * box.dim)
 
 
-def error_bands(problem: Problem, field: Field) -> Bands | None:
-    """Error against the exact solution by octave of wave number, on a grid over all coordinates up to three."""
+def error_bands(problem: Problem, field: Field, points: Points) -> Bands | None:
+    """Error against the exact solution by wave number: octaves on a grid over up to three coordinates, else two halves.
+
+    Args:
+        problem: with an exact solution.
+        field: the answer.
+        points: held-out points, for what has no grid.
+    """
     grid = _band_grid(problem, _ERROR_POINTS)
     if grid is None:
-        return None
+        return _filtered_bands(problem, field, points)
     x = torch.from_numpy(grid.points())
     exact = problem.exact(x)
     if exact is None:
@@ -83,6 +90,32 @@ def _band_grid(problem: Problem, points: Mapping[int, int]) -> Grid | None:
     if not isinstance(box, Box) or box.dim not in points:
         return None
     return box_grid(box, points[box.dim])
+
+
+def _filtered_bands(problem: Problem, field: Field, points: Points) -> Bands | None:
+    """Two bands from a Gaussian filter at scattered points; None where the points are too sparse for one.
+
+    With G the filter, <G e, e> and <e - G e, e> weigh |e_k|^2 by a bell curve around k = 0 and by the rest of it: they are
+    not negative, and sum to |e|^2 as the energies of bands do.
+    """
+    x, weight = points.x[:_FILTERED].numpy(), points.weight[:_FILTERED].numpy()
+    exact = problem.exact(points.x[:_FILTERED])
+    if exact is None:
+        return None
+    cutoff = 2 * math.pi / max(problem.domain.lengths)
+    try:
+        meter = FilterMeter(exact.numpy(), x, cutoff, weight)
+    except FrequencyError:
+        return None
+
+    def energies(values: np.ndarray) -> np.ndarray:
+        low = meter.low(values)
+        parts = (weight @ (low * values)).sum(), (weight @ ((values - low) * values)).sum()
+        return np.maximum(parts, 0.0)
+
+    error = (field(points.x[:_FILTERED]) - exact).numpy()
+    reference = energies(exact.numpy())
+    return Bands(np.array([0.0, cutoff, 2 * cutoff]), energies(error), reference) if reference.any() else None
 
 
 def _summed_bands(grid: Grid, error: np.ndarray, reference: np.ndarray) -> Bands | None:

@@ -94,7 +94,7 @@ def assess(problem: Problem, outcome: Outcome, setting: Setting) -> Verdict:
     evidence = classical_evidence(problem, outcome.field)
     trust = _with_evidence(_residuals(problem, outcome, setting, sample), evidence)
     trust = dataclasses.replace(trust, flags=_flags(trust, evidence, truth))
-    bands = trust.residual_bands if truth is None else error_bands(problem, outcome.field)
+    bands = trust.residual_bands if truth is None else error_bands(problem, outcome.field, points)
     return Verdict(trust, _error(evidence, truth), bands, "residual" if truth is None else "error", measures)
 
 
