@@ -276,5 +276,10 @@ def _slug(name: str) -> str:
     return name.lower().replace("_", "-")
 
 
+def same_name(a: str, b: str) -> bool:
+    """Whether two names differ only in case, hyphens and underscores."""
+    return _plain(a) == _plain(b)
+
+
 def _plain(name: str) -> str:
     return name.lower().replace("-", "").replace("_", "")

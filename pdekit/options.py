@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, final
 
-from .codec import KIND, Reader, changed, encode, parameters, unknown_option
+from .codec import KIND, Reader, changed, encode, parameters, same_name, unknown_option
 from .errors import ConfigError
 
 
@@ -18,6 +18,7 @@ class Slot:
 
     path: tuple[str, ...]
     annotation: Any
+    current: Any
 
     @property
     def dotted(self) -> str:
@@ -51,6 +52,8 @@ def with_options(
             raise unknown_option(owner, next(iter(left)), known | set(also))
         key = min(found, key=lambda k: len(found[k].path))
         slot, raw = found[key], left.pop(key)
+        if _is_already(slot, raw, reader):
+            continue
         new = reader.read(slot.annotation, raw, f"{owner}.{slot.dotted}", text=isinstance(raw, str))
         value = _replaced(value, slot.path, new)
     return value
@@ -68,6 +71,12 @@ def find(value: Any, key: str, owner: str) -> Slot | None:
         if matches:
             return matches[0]
     return None
+
+
+def _is_already(slot: Slot, raw: Any, reader: Reader) -> bool:
+    """Whether an option names the class that is there: then that configuration stays, not the class's defaults."""
+    ready = reader.named.get(slot.annotation, {})
+    return isinstance(raw, str) and raw not in ready and same_name(raw, type(slot.current).__name__)
 
 
 def listing(value: Any) -> dict[str, Any]:
@@ -94,7 +103,7 @@ def _levels(value: Any) -> Iterator[list[Slot]]:
             if not dataclasses.is_dataclass(owner):
                 continue
             for name, parameter in parameters(type(owner)).items():
-                level.append(Slot((*path, name), parameter.annotation))
+                level.append(Slot((*path, name), parameter.annotation, getattr(owner, name)))
                 below.append(((*path, name), getattr(owner, name)))
         if level:
             yield level

@@ -152,6 +152,14 @@ def test_the_command_line_goes_before_the_file(run, tmp_path):
     assert (done.data["problem"], done.data["points"], done.data["seed"]) == ("poisson-four-modes", 9, 1)
 
 
+def test_an_unknown_key_in_the_file_is_refused(run, tmp_path):
+    path = tmp_path / "f.toml"
+    path.write_text('problem = "poisson-sine"\nsolver = "pinn"\n[run]\nsede = 1\n')
+    done = run("solve", "--config", path)
+    assert done.code == 2
+    assert "did you mean 'seed'" in done.err
+
+
 OWN = """
 from pdekit import Dirichlet, Elliptic, Interval
 class Own(Elliptic):
@@ -302,6 +310,10 @@ def test_resume_with_a_larger_budget(run, tmp_path):
     assert again.code in (0, 3), again.err
     assert again.data["steps"] == straight["steps"]
     assert again.data["rel_l2"] == straight["rel_l2"]
+    other = run("solve", "--resume", path, "--seed", 9, "--json")
+    assert len(other.err.splitlines()) == 1  # the warning, in one line
+    assert other.err.startswith("warning: resuming")
+    assert "seed" in other.err
 
 
 # Processes -----------------------------------------------------------------------------------------------------------
