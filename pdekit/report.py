@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 WIDTH = 120
 """Longest line of the report."""
-_BANDS_SHOWN = 6
+_BANDS_SHOWN = 8  # at most; fewer where they do not fit
 _LABEL = 10
 
 
@@ -151,11 +151,15 @@ def _errors(solution: Solution) -> str:
 def _bands(solution: Solution) -> str:
     if solution.bands is None:
         return "not measured"
-    few = merged(solution.bands, _BANDS_SHOWN)
-    numbers = few.relative if solution.band_kind == "error" else few.share
-    edges = [f"{edge:.2g}" if edge < 10 else f"{edge:.0f}" for edge in few.edges]
+    texts = (_bands_text(merged(solution.bands, most), solution.band_kind) for most in range(_BANDS_SHOWN, 1, -1))
+    return next((text for text in texts if len(text) <= WIDTH - _LABEL), f"{solution.band_kind} in too many bands")
+
+
+def _bands_text(bands: Bands, kind: str) -> str:
+    numbers = bands.relative if kind == "error" else bands.share
+    edges = [f"{edge:.2g}" if edge < 10 else f"{edge:.0f}" for edge in bands.edges]
     texts = [f"{a}-{b} {_short(number)}" for a, b, number in zip(edges, edges[1:], numbers, strict=False)]
-    return f"{solution.band_kind} at k = {' | '.join(texts)}"
+    return f"{kind} at k = {' | '.join(texts)}"
 
 
 def _trust(trust: Trust) -> str:
@@ -175,7 +179,7 @@ def _cost(solution: Solution) -> str:
     seconds = solution.timings.get("total")
     parts = [] if seconds is None else [f"{seconds:.3g} s"]
     counts = {"steps": m.steps, "sweeps": m.sweeps, "cycles": m.cycles}
-    parts += [f"{count:,} {what}" for what, count in counts.items() if count is not None]
+    parts += [f"{count:,} {what if count != 1 else what[:-1]}" for what, count in counts.items() if count is not None]
     if m.hand_over_step is not None:
         parts.append(f"hand-over at step {m.hand_over_step:,}")
     return ", ".join([*parts, *(str(environment[key]) for key in ("device", "dtype") if key in environment)])
