@@ -84,6 +84,8 @@ def _run(arguments: argparse.Namespace) -> int:
         commands = importlib.import_module(".commands", __package__)
         output: Output = getattr(commands, arguments.function)(arguments)
         print(json.dumps(output.data, indent=2, allow_nan=False) if arguments.json else output.text)
+        if output.note and not arguments.json:
+            _say(output.note)
         sys.stdout.flush()
         return output.code
     except (ConfigError, UnknownNameError) as error:

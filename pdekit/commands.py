@@ -41,11 +41,13 @@ class Output:
         text: for people.
         data: the same for programs.
         code: exit code.
+        note: where files went, for people who watch; it goes to stderr.
     """
 
     text: str
     data: Mapping[str, Any]
     code: int = SUCCESS
+    note: str = ""
 
 
 # Listings ----------------------------------------------------------------------------------------------------------
@@ -126,14 +128,14 @@ def solve_problem(arguments: argparse.Namespace) -> Output:
     # Last, so that no directory appears for a command that cannot work.
     with _directory(arguments) as run:
         solution = _solved(job, run, arguments)
-        lines, data = [str(solution)], as_json(solution)
+        note, data = "", as_json(solution)
         if run is not None:
             from .plot import write_figures
 
             figures = write_figures(solution, run.path)
-            lines.append(f"{'run':<10}{run.path}: {', '.join(path.name for path in figures) or 'no figures'}")
+            note = f"run in {run.path}, with {', '.join(path.name for path in figures) or 'no figures'}"
             data |= {"run": str(run.path), "figures": [str(path) for path in figures]}
-    return Output("\n".join(lines), data, SUCCESS if solution.success else NOT_MET)
+    return Output(str(solution), data, SUCCESS if solution.success else NOT_MET, note)
 
 
 def plot(arguments: argparse.Namespace) -> Output:

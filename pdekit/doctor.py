@@ -46,9 +46,9 @@ def as_table(findings: tuple[Finding, ...]) -> dict[str, Any]:
 def as_text(findings: tuple[Finding, ...]) -> str:
     """The same for people."""
     about = environment()
-    packages = about["packages"]
+    packages = about["versions"]
     assert isinstance(packages, Mapping)
-    lines = [f"python {about['python']} on {about['platform']}, {about['cores']} cores"]
+    lines = [f"{about['platform']}, {about['cores']} cores"]
     lines.append(", ".join(f"{name} {found or 'absent'}" for name, found in packages.items()))
     width = max(len(f.subject) for f in findings)
     lines += [f"{'ok  ' if f.good else 'note'}  {f.subject:<{width}}  {f.detail}" for f in findings]

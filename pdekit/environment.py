@@ -34,12 +34,11 @@ def environment() -> dict[str, object]:
     """Describe interpreter, packages, machine and threads, for `environment.json`."""
     gpu = torch.cuda.get_device_name(0) if torch.cuda.is_available() else None
     return {
-        "python": platform.python_version(),
         "platform": platform.platform(),
         "machine": platform.machine(),
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
         "gpu": gpu,
         "cuda": torch.version.cuda,
-        "packages": {name: version(name) for name in _PACKAGES},
+        "versions": {"python": platform.python_version()} | {name: version(name) for name in _PACKAGES},
     }

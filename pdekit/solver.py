@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import platform
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from torch import Tensor
 
 from .check import check_precision
 from .config import to_table
+from .environment import environment
 from .errors import ConfigError, DeviceError
 from .field import Field
 from .problem import Problem
@@ -151,7 +151,7 @@ def solve(
         solver: how, such as `pdekit.solvers.pinn()`; `pdekit.solvers.solver("pinn")` finds one by name.
         budget: limits on steps and wall seconds.
         seed: non-negative integer; on the CPU it fixes every number.
-        device: "auto", "cpu" or "cuda"; auto takes the CPU for what is small.
+        device: "auto", "cpu" or "cuda"; auto takes CUDA where there is one.
         dtype: torch.float64 (default on the CPU) or torch.float32 (default on CUDA).
         rtol: requested relative L2 error; success then means that the evidence meets it.
         initial: a solution to start from.
@@ -213,7 +213,8 @@ def _concluded(
     verdict = assess(problem, outcome, setting)
     status, why = _status(outcome, verdict.trust, verdict.evidence, setting)
     timings |= dict(outcome.timings) | {"assess": time.perf_counter() - before}
-    timings["total"] = timings["solve"]
+    # Measuring instruments and companion runs are not part of what the answer cost.
+    timings["total"] = timings["solve"] - sum(timings.get(name, 0.0) for name in ("study", "discrete_reference"))
     return Solution(
         problem=problem,
         field=outcome.field,
@@ -227,7 +228,7 @@ def _concluded(
         measures=verdict.measures,
         timings=timings,
         config=to_table(problem, solver, setting),
-        environment=environment(setting),
+        environment=_circumstances(setting),
         study=outcome.study,
     )
 
@@ -245,19 +246,9 @@ def _status(outcome: Outcome, trust: Trust, evidence: float | None, setting: Set
     return (Status.BUDGET if outcome.exhausted else Status.NOT_CONVERGED), f"{found}, rtol {setting.rtol:g} not met"
 
 
-def environment(setting: Setting) -> dict[str, Any]:
-    """Seed, device, type, threads, machine and versions of this process."""
-    from importlib.metadata import version
-
-    packages = ("pdekit", "torch", "numpy", "scipy")
-    return {
-        "seed": setting.seed,
-        "device": setting.device,
-        "dtype": str(setting.dtype).removeprefix("torch."),
-        "threads": torch.get_num_threads(),
-        "machine": f"{platform.system()} {platform.machine()}",
-        "versions": {"python": platform.python_version()} | {name: version(name) for name in packages},
-    }
+def _circumstances(setting: Setting) -> dict[str, Any]:
+    chosen = {"seed": setting.seed, "device": setting.device, "dtype": str(setting.dtype).removeprefix("torch.")}
+    return chosen | environment()
 
 
 def _device(name: str) -> str:

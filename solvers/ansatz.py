@@ -14,7 +14,7 @@ from ..constraints import hard_constraint
 from ..errors import CheckpointError, DtypeError, ShapeError
 from ..field import NetworkField
 from ..jet import Jet
-from ..kernels import Derivatives, Kernel, Plan, Recorder, select_kernel
+from ..kernels import Derivatives, Kernel, Plan, Recorder, Tabulated, select_kernel
 from ..nn import Architecture, HardConstraint, check_parameters
 from ..probe import jet_of
 from ..problem import Problem
@@ -140,6 +140,7 @@ class Jets:
         self._kernels: dict[Plan, Kernel] = {}
         self._batch: Mapping[str, Tensor] | None = None
         self._memos: dict[str, dict[str, Tensor]] = {}
+        self._tabulated: dict[tuple[str, Plan], nn.Module] = {}
 
     def plan(self, expression: Callable[[Jet], object]) -> Plan:
         """Which derivatives an expression asks for, found by evaluating it at two points of the domain."""
@@ -153,20 +154,30 @@ class Jets:
     def __call__(self, name: str, batch: Mapping[str, Tensor], plan: Plan) -> Jet:
         """The jet on one point set of the batch."""
         if batch is not self._batch:
-            self._batch, self._memos = batch, {}
+            self._batch, self._memos, self._tabulated = batch, {}, {}
         x = batch[f"{name}.x"]
         return jet_of(
             self._problem,
             x,
-            self._derivatives(x, plan),
+            self._derivatives(name, x, plan),
             self._coefficients,
             memo=self._memos.setdefault(name, {}),
             outputs=self._outputs,
         )
 
-    def _derivatives(self, x: Tensor, plan: Plan) -> Derivatives:
+    def _derivatives(self, name: str, x: Tensor, plan: Plan) -> Derivatives:
         if plan not in self._kernels:
             self._kernels[plan] = select_kernel(
                 self._function, plan, device=x.device, steps_expected=self._steps, points=len(x)
             )
-        return self._kernels[plan](self._function, x, plan)
+        return self._kernels[plan](self._at(name, x, plan), x, plan)
+
+    def _at(self, name: str, x: Tensor, plan: Plan) -> nn.Module:
+        """The function for one point set: a lift, which costs more than the network, is differentiated there only once."""
+        function = self._function
+        if not isinstance(function, HardConstraint) or function.lift is None:
+            return function
+        if (name, plan) not in self._tabulated:
+            distance, lift = (Tabulated(part, x, plan) for part in (function.distance, function.lift))
+            self._tabulated[name, plan] = HardConstraint(function.network, distance, lift)
+        return self._tabulated[name, plan]

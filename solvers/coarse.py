@@ -16,6 +16,7 @@ from ..discretise import discretise, space_grid
 from ..field import Field, GridField, SumField
 from ..problem import Elliptic, Problem
 from ..solver import Outcome, Solver
+from ..trust.defect import defect_data
 from .finite_difference import points_for
 
 
@@ -48,7 +49,7 @@ class CoarseSolve:
         """
         started = time.perf_counter()
         grid = space_grid(problem, points_for(problem, self.points))
-        correction = solve_direct(discretise(problem, grid, defect_of=outcome.field))
+        correction = solve_direct(discretise(problem, grid, data=defect_data(problem, outcome.field)))
         return dataclasses.replace(
             outcome,
             field=SumField((outcome.field, GridField(grid, correction))),

@@ -107,7 +107,7 @@ class Conditions:
                 return f"{name}.lower", periodic_gaps(condition, lower, upper)
             case Observations():
                 u = self._jets(name, batch, plan)[condition.component]
-                return name, (u.value - u.data("values", lambda x: condition.values.to(x)),)
+                return name, (u.value - u.data("values", condition.values.to),)
             case _:
                 u = self._jets(name, batch, plan)[condition.component]
                 normal = batch[f"{name}.normal"]

@@ -39,6 +39,18 @@ from .stage import Stage, train_stage
 from .watch import Watch, sweeps_into
 
 
+def first_network() -> Neural:
+    """Deep Ritz as a hybrid's first solver: sine units, the zero function to start from, quadrature points."""
+    return Neural(
+        name="deep-ritz",
+        formulation=Ritz(),
+        network=MLP(width=50, depth=2, activation=Sine(), init=Spread(4.0)),
+        collocation=Collocation(law=Law.GAUSS_LEGENDRE),
+        training=Training(steps=800, optimizer=Adam(3e-3), schedule=Cosine(), polish=0),
+        conditions=Enforcement.HARD,
+    )
+
+
 @final
 @dataclass(frozen=True)
 class Hybrid:
@@ -68,7 +80,7 @@ class Hybrid:
     Reference: book, section 15.5; Huang, Wang, Yang 2020 (Int-Deep), doi:10.1016/j.jcp.2020.109675.
     """
 
-    first: Solver = field(default_factory=lambda: first_network())
+    first: Solver = field(default_factory=first_network)
     then: Relaxation | CoarseSolve = field(default_factory=Jacobi)
     points: int | None = None
     hand_over: int | None = None
@@ -134,6 +146,9 @@ class Hybrid:
             values, converged = relaxed.u, relaxed.converged
             sweeps, sweeping, cycle = sweeps + relaxed.sweeps, sweeping + relaxed.seconds, cycle + 1
         assert first_stage is not None
+        started = time.perf_counter()
+        study = self._study(problem, system, watch, setting, first_stage)
+        companions = time.perf_counter() - started
         return Outcome(
             field=GridField(grid, values),
             history=record,
@@ -148,8 +163,8 @@ class Hybrid:
             ),
             exhausted=not converged,
             target=target,
-            timings={"train": training, "sweeps": sweeping, "discrete_reference": reference},
-            study=self._study(problem, system, watch, setting, first_stage),
+            timings={"train": training, "sweeps": sweeping, "discrete_reference": reference, "study": companions},
+            study=study,
         )
 
     def restore(self, problem: Problem, tensors: Mapping[str, Tensor]) -> Field:
@@ -208,7 +223,13 @@ class Hybrid:
         self, problem: Elliptic, system: LinearSystem, watch: Watch, setting: Setting, stage: Stage
     ) -> HybridStudy | None:
         """Companion runs for the figure, where they take seconds: one-dimensional grids."""
-        if not setting.study or not isinstance(self.first, Neural) or stage.hand_over is None or system.grid.dim > 1:
+        if (
+            not setting.study
+            or system.grid.dim > 1
+            or not isinstance(self.first, Neural)
+            or stage.hand_over is None
+            or watch.delta is None
+        ):
             return None
         assert not isinstance(self.then, CoarseSolve)
         forecast = Forecast(system, self.then, self.tolerance)
@@ -224,18 +245,6 @@ class Hybrid:
             self.tolerance,
             self.watch_every,
         )
-
-
-def first_network() -> Neural:
-    """Deep Ritz as a hybrid's first solver: sine units, the zero function to start from, quadrature points."""
-    return Neural(
-        name="deep-ritz",
-        formulation=Ritz(),
-        network=MLP(width=50, depth=2, activation=Sine(), init=Spread(4.0)),
-        collocation=Collocation(law=Law.GAUSS_LEGENDRE),
-        training=Training(steps=800, optimizer=Adam(3e-3), schedule=Cosine(), polish=0),
-        conditions=Enforcement.HARD,
-    )
 
 
 def hybrid() -> Hybrid:

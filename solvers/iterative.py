@@ -93,7 +93,7 @@ class Iterative:
         reference = time.perf_counter() - started
         start = np.zeros(grid.shape)
         if setting.initial is not None:
-            start = grid_values(lambda x: setting.initial.field(x), grid)  # type: ignore[union-attr]
+            start = grid_values(setting.initial.field, grid)
         relaxed = self.iterate(system, start, target, setting.budget.seconds)
         return Outcome(
             field=GridField(grid, relaxed.u),

@@ -16,15 +16,14 @@ from ..errors import ConfigError
 from ..field import Field, NetworkField
 from ..nn import Architecture
 from ..optim import LBFGS, Adam, Cosine, Optimizer, Schedule
-from ..probe import residual_scale
 from ..problem import Problem
 from ..recipe import Objective, Phase, Probe, StopRule, Turn
 from ..resume import Scalar
-from ..sampling import Sobol, interior_points
 from ..solution import Measures
 from ..solver import Outcome, Setting
 from ..train import Trained, TrainStatus, train
 from ..trust import alias_warning, relative_residual
+from ..trust.residual import reference_scale
 from .ansatz import Ansatz, Enforcement, build_ansatz, load_weights
 from .collocation import Collocation, PointSets
 from .formulation import Formulation, Task
@@ -141,7 +140,6 @@ class Neural:
         """
         generator = setting.generator(2 * stream)
         ansatz, soft = build_ansatz(problem, self.network, self.conditions, generator, setting.dtype, setting.device)
-        probe = interior_points(problem.domain, Sobol(256), setting.generator(2 * stream + 1)).x
         if self.collocation.resample_every is None:
             alias_warning(problem, self.collocation.count(problem.domain.dim))
         task = Task(
@@ -149,7 +147,7 @@ class Neural:
             ansatz,
             soft,
             PointSets(problem, self.collocation, soft, setting.dtype, setting.device),
-            residual_scale(problem, probe),
+            reference_scale(problem),
             generator,
             self.training.steps + self.training.polish,
         )

@@ -13,12 +13,12 @@ from torch import Tensor
 from ..errors import NotApplicableError, SingularSystemError
 from ..field import Field, NetworkField
 from ..nn import Polynomial
-from ..probe import residual_scale
 from ..problem import Problem
 from ..record import Record
 from ..solution import Measures
 from ..solver import Outcome, Setting
 from ..trust import relative_residual
+from ..trust.residual import reference_scale
 from .ansatz import Ansatz, Enforcement, build_ansatz, load_weights
 from .collocation import INTERIOR, Collocation, Law, PointSets
 from .formulation import Conditions, Task, equations
@@ -65,8 +65,7 @@ class PolynomialFit:
         ansatz, soft = build_ansatz(problem, self.ansatz, Enforcement.SOFT, generator, setting.dtype, setting.device)
         points = PointSets(problem, self.collocation, soft, setting.dtype, setting.device)
         batch = points.sample(generator)
-        scale = residual_scale(problem, batch[f"{INTERIOR}.x"])
-        task = Task(problem, ansatz, soft, points, scale, generator, 1)
+        task = Task(problem, ansatz, soft, points, reference_scale(problem), generator, 1)
         solution, condition = _least_squares(_Rows(task, batch, self.boundary_weight), ansatz)
         _load(ansatz, solution)
         found = NetworkField(ansatz.function, setting.dtype, setting.device)

@@ -83,7 +83,7 @@ class _StrongObjective:
 
 
 def pinn() -> Neural:
-    """Physics-informed network: tanh, Sobol points, hard conditions where the domain allows, Adam then L-BFGS."""
+    """Physics-informed network: tanh, Sobol points, soft conditions, Adam then L-BFGS."""
     return Neural(
         name="pinn",
         formulation=StrongForm(),

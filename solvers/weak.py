@@ -179,6 +179,6 @@ def wan() -> Neural:
         formulation=WeakAdversarial(),
         network=MLP(width=50, depth=2, init=Spread(3.0)),
         collocation=Collocation(law=Law.GAUSS_LEGENDRE),
-        training=Training(steps=3000, optimizer=Adam(5e-3), schedule=Cosine(), polish=0),
+        training=Training(steps=1500, optimizer=Adam(5e-3), schedule=Cosine(), polish=0),
         conditions=Enforcement.HARD,
     )

@@ -162,7 +162,7 @@ def test_files_come_back(tmp_path):
         np.testing.assert_array_equal(run.read_history()["loss"], history["loss"])
         assert run.read_config() == {"problem": config["problem"], "scales": [1, 2]}
         assert run.read_json("result.json") == {"rel_l2": None, "bands": [0.5, None], "n": 3, "name": "é"}
-        packages = run.read_json("environment.json")["packages"]
+        packages = run.read_json("environment.json")["versions"]
         assert packages["torch"].partition("+")[0] == torch.__version__.partition("+")[0]
         assert not list(run.path.glob("*.tmp"))
     from safetensors.torch import load_file
