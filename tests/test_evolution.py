@@ -82,7 +82,7 @@ def test_second_order_on_every_pair_of_grids(problem, cap):
 
 
 def test_fourth_order_in_space():
-    errors = [final_error(Heat(1), n, order=4, steps=800) for n in (33, 65)]
+    errors = [final_error(Heat(1), n, order=4, steps=240) for n in (33, 65)]
     assert math.log2(errors[0] / errors[1]) > 3.5
 
 
