@@ -77,9 +77,8 @@ def discretise(
         faces[box.face(part)] = _discrete_face(conditions[part], time)
 
     def coefficient(name: str, function: Callable[[Tensor], Tensor | None]) -> Field | None:
-        if getattr(type(problem), name) is getattr(SecondOrder, name):
-            return None
-        return _on_arrays(function, time)
+        absent = getattr(type(problem), name) is getattr(SecondOrder, name)
+        return None if absent or function(_at(grid.points()[:1], time)) is None else _on_arrays(function, time)
 
     return assemble(
         grid,
@@ -114,13 +113,16 @@ def _on_arrays(function: Callable[[Tensor], Tensor | None], time: float | None) 
     """A torch function of (n, d) as a numpy function of the space coordinates, without its column if it has one."""
 
     def evaluated(points: Array) -> Array:
-        x = torch.from_numpy(np.ascontiguousarray(points, dtype=np.float64))
-        if time is not None:
-            x = torch.cat([x, torch.full((len(x), 1), time, dtype=torch.float64)], dim=1)
-        values = function(x)
+        values = function(_at(points, time))
         if values is None:
             raise NotApplicableError(f"discretise: {function} returned None, expected a tensor")
         array = values.detach().numpy()
         return array[:, 0] if array.ndim == 2 and array.shape[1] == 1 else array
 
     return evaluated
+
+
+def _at(points: Array, time: float | None) -> Tensor:
+    """Points in space as a tensor, with the time as last coordinate if there is one."""
+    x = torch.from_numpy(np.ascontiguousarray(points, dtype=np.float64))
+    return x if time is None else torch.cat([x, torch.full((len(x), 1), time, dtype=torch.float64)], dim=1)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import final
+from typing import Any, TypeVar, final
 
 from torch import Tensor
 
 from .errors import ShapeError, unknown_name
 from .kernels.plan import DerivativeSource
+
+Known = TypeVar("Known", Tensor, Tensor | None)
 
 
 @final
@@ -39,7 +41,7 @@ class Jet:
         space_axes: tuple[int, ...],
         outputs: tuple[str, ...] = ("u",),
         coefficients: Mapping[str, Tensor] | None = None,
-        memo: dict[str, Tensor] | None = None,
+        memo: dict[str, Any] | None = None,
         column: int | None = None,
     ) -> None:
         self.x = x
@@ -88,11 +90,12 @@ class Jet:
             column=self._outputs.index(name),
         )
 
-    def data(self, key: str, function: Callable[[Tensor], Tensor]) -> Tensor:
+    def data(self, key: str, function: Callable[[Tensor], Known]) -> Known:
         """A known function of the coordinates at these points, evaluated once for as long as the points last."""
         if key not in self._memo:
             self._memo[key] = function(self.x)
-        return self._memo[key]
+        found: Known = self._memo[key]
+        return found
 
     def _axis(self, name: str) -> int:
         if name not in self._names:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -56,7 +56,7 @@ def jet_of(
     source: DerivativeSource,
     coefficients: Mapping[str, Tensor] | None = None,
     *,
-    memo: dict[str, Tensor] | None = None,
+    memo: dict[str, Any] | None = None,
     outputs: tuple[str, ...] | None = None,
 ) -> Jet:
     """The jet that the problem's residual and conditions read.

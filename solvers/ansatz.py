@@ -14,7 +14,7 @@ from ..constraints import hard_constraint
 from ..errors import CheckpointError, DtypeError, ShapeError
 from ..field import NetworkField
 from ..jet import Jet
-from ..kernels import Derivatives, Kernel, Plan, Recorder, Tabulated, select_kernel
+from ..kernels import Derivatives, ForwardKernel, Kernel, Plan, Recorder, Tabulated, select_kernel
 from ..nn import Architecture, HardConstraint, check_parameters
 from ..probe import jet_of
 from ..problem import Problem
@@ -170,14 +170,16 @@ class Jets:
             self._kernels[plan] = select_kernel(
                 self._function, plan, device=x.device, steps_expected=self._steps, points=len(x)
             )
-        return self._kernels[plan](self._at(name, x, plan), x, plan)
+        kernel = self._kernels[plan]
+        return kernel(self._at(name, x, plan, kernel), x, plan)
 
-    def _at(self, name: str, x: Tensor, plan: Plan) -> nn.Module:
-        """The function for one point set: a lift, which costs more than the network, is differentiated there only once."""
+    def _at(self, name: str, x: Tensor, plan: Plan, kernel: Kernel) -> nn.Module:
+        """The function for one point set, its distance and lift differentiated there once for as long as the points last."""
         function = self._function
-        if not isinstance(function, HardConstraint) or function.lift is None:
+        if not isinstance(function, HardConstraint) or not isinstance(kernel, ForwardKernel):
             return function
         if (name, plan) not in self._tabulated:
-            distance, lift = (Tabulated(part, x, plan) for part in (function.distance, function.lift))
+            distance = Tabulated(function.distance, x, plan)
+            lift = None if function.lift is None else Tabulated(function.lift, x, plan)
             self._tabulated[name, plan] = HardConstraint(function.network, distance, lift)
         return self._tabulated[name, plan]

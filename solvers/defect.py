@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ..conditions import Condition, Dirichlet, Neumann, Periodic, Robin
-from ..discrete import GridFunction, LinearSystem
+from ..discrete import GridFunction, Jacobi, LinearSystem
 from ..domain import Region
 from ..problem import Elliptic
 
@@ -65,6 +65,7 @@ class Defect(Elliptic):
         return torch.from_numpy(values)[:, None].to(x) / self.scale
 
 
+_SMOOTHING = 8
 _BOUNDARY = (Dirichlet, Neumann, Robin, Periodic)
 
 
@@ -80,8 +81,8 @@ def _homogeneous(condition: Dirichlet | Neumann | Robin | Periodic) -> Condition
             return condition
 
 
-def defect_of(problem: Elliptic, system: LinearSystem, values: np.ndarray, size: float) -> Defect:
-    """The defect problem of grid values.
+def defect_of(problem: Elliptic, system: LinearSystem, values: np.ndarray, size: float) -> tuple[np.ndarray, Defect]:
+    """Smoothed grid values and their defect problem.
 
     Args:
         problem: the original problem.
@@ -90,6 +91,8 @@ def defect_of(problem: Elliptic, system: LinearSystem, values: np.ndarray, size:
         size: estimated largest error, which becomes the scale.
     """
     grid = system.grid
+    # Undamped Jacobi leaves the roughest modes of the grid, which the network could only alias.
+    values = Jacobi(omega=0.5).prepare(system).sweep(values, _SMOOTHING)
     residual = np.zeros(grid.shape)
     # Rows carry their cell's share; without it they are in the units of the equation.
     residual[system.unknown] = system.residual(values) / grid.cells()[system.unknown]
@@ -99,7 +102,7 @@ def defect_of(problem: Elliptic, system: LinearSystem, values: np.ndarray, size:
             fixed = ~system.unknown[face]
             # On Dirichlet faces there is no equation: continue the residual linearly.
             residual[face] = np.where(fixed, 2 * residual[one] - residual[two], residual[face])
-    return Defect(problem, GridFunction(grid, residual), size)
+    return values, Defect(problem, GridFunction(grid, residual), size)
 
 
 def _layer(dim: int, axis: int, side: int, depth: int) -> tuple[slice | int, ...]:

@@ -111,8 +111,8 @@ class HandOverRule:
     """Stop training when relaxation has only local work left, or when more training cannot pay any more.
 
     1. The forecast is at most `enough` sweeps.
-    2. Since the best forecast, training has gone on for longer than the relaxation it predicts takes, and for a third of
-       all its steps (forecasts fluctuate): more of it can hardly pay any more.
+    2. Since the best forecast, training has gone on for twice as long as the relaxation it predicts takes, and for half
+       of all its steps (forecasts fluctuate): more of it can hardly pay any more.
 
     Args:
         enough: sweeps that count as local work; one sweep carries information over one grid point, so a few times the
@@ -135,7 +135,7 @@ class HandOverRule:
         total = steps * self.costs.step + predicted * self.costs.sweep
         best = int(total.argmin())
         waited = (steps[-1] - steps[best]) * self.costs.step
-        if waited > max(predicted[best] * self.costs.sweep, steps[-1] * self.costs.step / 3):
+        if waited > max(2 * predicted[best] * self.costs.sweep, steps[-1] * self.costs.step / 2):
             return f"training costs more than the {predicted[best]:.0f} predicted sweeps of step {steps[best]:.0f}"
         return None
 

@@ -187,7 +187,7 @@ class Hybrid:
         scale, task = 1.0, problem
         if cycle:
             scale = float(np.abs(from_sine_coefficients(forecast.modes(base))).max())
-            task = defect_of(problem, system, base, scale)
+            base, task = defect_of(problem, system, base, scale)
 
         def completed(values: np.ndarray) -> np.ndarray:
             return base + scale * values if cycle else values

@@ -19,3 +19,4 @@ from .record import Recorder as Recorder
 from .reverse import ReverseKernel as ReverseKernel
 from .rules import propagate as propagate
 from .select import select_kernel as select_kernel
+from .tabulated import Tabulated as Tabulated
