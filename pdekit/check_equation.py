@@ -30,7 +30,13 @@ def check_finite(owner: str, values: Tensor, x: Tensor) -> None:
 
 
 def check_residual(problem: Problem, generator: torch.Generator) -> tuple[Plan, int, float]:
-    """The residual's plan, its number of equations and its size at trial functions."""
+    """The residual's plan, its number of equations and its size at a trial function.
+
+    Raises:
+        EquationError, ShapeError, DtypeError, NonFiniteError: what the residual returns is no column of finite numbers.
+        NondeterminismError: two evaluations differ.
+        GraphError: it is cut off from the unknown, or does not depend on it.
+    """
     x = interior_points(problem.domain, Uniform(_POINTS), generator).x
     trial = _Trial(*(smooth_function(problem.domain, len(problem.outputs), generator) for _ in range(2)))
     theta = torch.ones(2, dtype=x.dtype, requires_grad=True)

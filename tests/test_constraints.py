@@ -13,9 +13,9 @@ from pdekit.problems import Heat, Helmholtz, NewtonLaw, PoissonFourModes3D, Pois
 from pdekit.conditions import Dirichlet, Initial, Neumann, Periodic, Robin, evaluate, label, place
 from pdekit.constraints import AxisFactor, BoxDistance, HardParts, check_constraint, hard_constraint
 from pdekit.domain import Box, Hypercube, Interval, Rectangle
-from pdekit.errors import ConstraintError, NotApplicableError
-from pdekit.kernels import ForwardKernel, Plan, Recorder, ReverseKernel
-from pdekit.nn import MLP
+from pdekit.errors import ConstraintError, NotApplicableError, PlanError
+from pdekit.kernels import ForwardKernel, Plan, Recorder, ReverseKernel, Tabulated
+from pdekit.nn import MLP, HardConstraint
 from pdekit.probe import mismatch_of
 from pdekit.problem import Elliptic, Problem
 from pdekit.sampling import Uniform, boundary_points, interior_points
@@ -182,6 +182,27 @@ def test_forward_propagation_agrees_with_autograd(problem):
     for multi_index in partials:
         torch.testing.assert_close(fast.partial(multi_index), slow.partial(multi_index), rtol=1e-9, atol=1e-9)
     torch.testing.assert_close(fast.laplacian(tuple(axes)), slow.laplacian(tuple(axes)), rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("problem", [Helmholtz(dim=2), Motion(WAVES)], ids=lambda p: p.name)
+def test_tabulated_parts_give_the_same(problem):
+    """Values, derivatives and parameter gradients, with the lift differentiated once."""
+    box, parts = problem.domain, hard_constraint(problem)
+    free = network(box)
+    x = interior_points(box, Uniform(10), seeded()).x
+    plan = Plan(frozenset({(), (0,), (1, 1)}), (0, 1))
+    table = HardConstraint(free, Tabulated(parts.distance, x, plan), Tabulated(parts.lift, x, plan))
+    gradients = []
+    for constrained in (parts.applied(free), table):
+        source = ForwardKernel()(constrained, x, plan)
+        values = torch.cat([source.partial(()), source.partial((0,)), source.partial((1, 1)), source.laplacian((0, 1))])
+        gradients.append([values, *torch.autograd.grad(values.square().sum(), list(free.parameters()))])
+    for expected, found in zip(*gradients, strict=True):
+        torch.testing.assert_close(found, expected, rtol=1e-10, atol=1e-10)
+    with pytest.raises(PlanError, match="made for another plan"):
+        ForwardKernel()(table, x, Plan(frozenset({()})))
+    with pytest.raises(PlanError, match="got 9 points, expected the 10"):
+        ForwardKernel()(table, x[:9], plan)
 
 
 @pytest.mark.parametrize("problem", [PoissonSine(), Helmholtz(dim=2), Heat()], ids=lambda p: p.name)
