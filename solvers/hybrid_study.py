@@ -86,8 +86,8 @@ def study_of(
     return HybridStudy(
         x=system.grid.axes[0],
         reference=watch.target,
-        wavenumbers=found.wavenumbers[0][positive][order],
-        magnitude=found.magnitude[positive][order],
+        wavenumbers=np.asarray(found.wavenumbers[0][positive][order], dtype=np.float64),
+        magnitude=np.asarray(found.magnitude[positive][order], dtype=np.float64),
         peaks=_peak_numbers(watch),
         steps=history["step"],
         delta_network=np.stack([history[name] for name in labels], axis=1),
