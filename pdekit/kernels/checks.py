@@ -46,7 +46,9 @@ def check_placement(network: nn.Module, x: Tensor) -> None:
     if parameter is None:
         return
     if parameter.dtype != x.dtype:
-        raise DtypeError(f"points: got {x.dtype}, expected the network's {parameter.dtype}; use x.to({parameter.dtype})")
+        raise DtypeError(
+            f"points: got {x.dtype}, expected the network's {parameter.dtype}; use x.to({parameter.dtype})"
+        )
     if parameter.device != x.device:
         raise DeviceError(
             f"points: got them on {x.device}, expected the network's {parameter.device}; use x.to({parameter.device})"

@@ -17,8 +17,7 @@ from .rules import propagate
 @final
 @dataclass(frozen=True)
 class ForwardKernel:
-    """Propagates the value, the derivatives and one collapsed Laplacian channel through the layers.
-    """
+    """Propagates the value, the derivatives and one collapsed Laplacian channel through the layers."""
 
     def __call__(self, network: nn.Module, x: Tensor, plan: Plan) -> Derivatives:
         """Return the planned derivatives of `network` at `x` (n, d), differentiable in the parameters."""

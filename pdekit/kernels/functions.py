@@ -15,7 +15,9 @@ from ..nn import ReLU, Sine, Tanh
 
 
 @singledispatch
-def derivatives(function: Callable[[Tensor], Tensor], z: Tensor, order: int, value: Tensor | None = None) -> list[Tensor]:
+def derivatives(
+    function: Callable[[Tensor], Tensor], z: Tensor, order: int, value: Tensor | None = None
+) -> list[Tensor]:
     """Return [f(z), f'(z), ...] up to `order`, each of the shape of z and differentiable.
 
     Register a closed form for an activation's type with `derivatives.register`; this default differentiates any
@@ -94,7 +96,8 @@ def _sine(function: Sine, z: Tensor, order: int, value: Tensor | None = None) ->
     sine = function(z) if value is None else value
     result = [sine]
     if order >= 1:
-        result.append(w * torch.cos(w * z))
+        # Multiplying by 1 would be two more passes over memory.
+        result.append(torch.cos(z) if w == 1 else w * torch.cos(w * z))
     while len(result) <= order:
         result.append(-w * w * result[-2])
     return result
