@@ -18,16 +18,16 @@ import ctypes
 import gc
 import io
 import os
-import platform
 import resource
 import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Callable
-from datetime import date
 from itertools import pairwise
 from pathlib import Path
+
+from machine import describe, markdown
 
 WIDTH, DEPTH = 64, 4
 CONTENDERS = ("deepxde", "nested", "forward", "compiled", "products")
@@ -70,7 +70,9 @@ def pdekit_step(contender: str, d: int, n: int, device: str) -> Callable[[], obj
     from pdekit.nn import MLP
 
     g = torch.Generator().manual_seed(20)
-    network = MLP(WIDTH, DEPTH).build(d, 1, lower=[0.0] * d, upper=[1.0] * d, generator=g, dtype=torch.float32).to(device)
+    network = (
+        MLP(WIDTH, DEPTH).build(d, 1, lower=[0.0] * d, upper=[1.0] * d, generator=g, dtype=torch.float32).to(device)
+    )
     x = torch.rand(n, d, generator=g).to(device)
     axes = tuple(range(d))
     plan, parameters = Plan(frozenset({()}), axes), list(network.parameters())
@@ -214,35 +216,27 @@ def memory(contender: str, d: int, n: int, device: str, threads: int) -> float:
     return float(run.stdout.split()[-1])
 
 
-def describe(device: str, threads: int) -> str:
-    import torch
-
-    info = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
-    cpu = next((line.split(":")[1].strip() for line in info.splitlines() if line.startswith("model name")), platform.processor())
-    where = torch.cuda.get_device_name() if device == "cuda" else f"{cpu}, {os.cpu_count()} cores, {threads} threads"
-    load = f"load average at the end {os.getloadavg()[0]:.1f}"
-    from importlib.metadata import version
-
-    versions = f"Python {platform.python_version()}, torch {torch.__version__}, DeepXDE {version('deepxde')}"
-    return f"{date.today()}; {where}; {versions}; {load}."
-
-
 def table(rows: list[tuple[int, int, dict[str, float], dict[str, float]]]) -> str:
     names = list(TITLES.values())
     ratios = ["DeepXDE / best", "best / products", "nested / forward", "nested / forward, memory"]
     head = ["d", "n", *(f"{name}, ms" for name in names), *ratios, *(f"{TITLES[c]}, MiB" for c in MEASURED_MEMORY)]
-    lines = ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
+    lines = []
     for d, n, ms, mib in rows:
         best = min(ms["forward"], ms["compiled"])
-        factors = [ms["deepxde"] / best, best / ms["products"], ms["nested"] / ms["forward"], mib["nested"] / mib["forward"]]
+        factors = [
+            ms["deepxde"] / best,
+            best / ms["products"],
+            ms["nested"] / ms["forward"],
+            mib["nested"] / mib["forward"],
+        ]
         cells = [str(d), str(n), *(f"{ms[c]:.1f}" for c in CONTENDERS), *(f"{f:.2f}" for f in factors)]
-        lines.append("| " + " | ".join([*cells, *(f"{mib[c]:.0f}" for c in MEASURED_MEMORY)]) + " |")
-    return "\n".join(lines)
+        lines.append([*cells, *(f"{mib[c]:.0f}" for c in MEASURED_MEMORY)])
+    return markdown(head, lines)
 
 
 def report(rows: list[tuple[int, int, dict[str, float], dict[str, float]]], device: str, threads: int) -> str:
     title = "# Differentiation kernels: Laplacian residual and its parameter gradient\n"
-    setting = f"tanh {WIDTH}x{DEPTH}, float32; {describe(device, threads)}"
+    setting = f"tanh {WIDTH}x{DEPTH}, float32; {describe(device, threads, ('torch', 'deepxde'))}"
     return "\n".join([title, setting, "", table(rows), ""])
 
 

@@ -1,0 +1,174 @@
+"""The hybrid beside its parts: seeds, hand-over steps, cycles, larger grids, three dimensions.
+
+1. Hand-over: for each seed the automatic hand-over beside a sweep over the step M, all to max error 1e-4 against the
+   discrete solution on 1001 points; Jacobi alone from zero.
+2. Size: 10,001 points. Jacobi's time is its measured rate times its exact number of sweeps (swept mode by mode).
+3. Three dimensions, 129^3 points, to max error 1e-3, beside conjugate gradients, multigrid and the direct solve.
+
+Times are wall seconds of training and sweeps; measuring instruments are not counted.
+
+    python benchmarks/hybrid.py [--parts hand-over,size,cube] [--threads 1] [--out benchmarks/hybrid.md]
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from machine import describe, markdown
+
+from pdekit import problems, solvers
+from pdekit.discrete import Jacobi, LinearSystem, cg, exact_sweeps, multigrid_cycle, relax, solve_direct
+from pdekit.discretise import space_grid
+from pdekit.problem import Elliptic
+from pdekit.solution import Solution
+from pdekit.solver import solve
+
+HAND_OVERS = (40, 80, 120, 160, 200, 240, 280, 320, 400, 500, 600, 800)
+SEEDS = range(5)
+
+
+def seconds_of(solution: Solution) -> float:
+    return solution.timings["train"] + solution.timings["sweeps"]
+
+
+def jacobi_rate(system: LinearSystem, seconds: float = 2.0) -> float:
+    """Seconds per sweep, the smaller of two runs."""
+    sweeper = Jacobi().prepare(system)
+    values = system.extend(np.zeros_like(system.rhs))
+    rates = []
+    for _ in range(2):
+        done, started = 0, time.perf_counter()
+        while time.perf_counter() - started < seconds:
+            values = sweeper.sweep(values, 20)
+            done += 20
+        rates.append((time.perf_counter() - started) / done)
+    return min(rates)
+
+
+def hand_over() -> str:
+    problem = problems.problem("poisson-four-modes")
+    assert isinstance(problem, Elliptic)
+    system = problem.discretise(space_grid(problem, 1001))
+    target = solve_direct(system)
+    alone = relax(system, Jacobi(), np.zeros(system.grid.shape), max_sweeps=10**6, tolerance=1e-4, target=target)
+    hybrid = solvers.hybrid()
+    rows: list[list[object]] = []
+    for seed in SEEDS:
+        automatic = solve(problem, hybrid, seed=seed)
+        runs = {m: solve(problem, dataclasses.replace(hybrid, hand_over=m), seed=seed) for m in HAND_OVERS}
+        best = min(runs, key=lambda m: seconds_of(runs[m]))
+        six = solve(problem, dataclasses.replace(hybrid, cycles=6), seed=seed)
+        measures = automatic.measures
+        rows.append(
+            [
+                seed,
+                measures.hand_over_step,
+                measures.sweeps,
+                f"{seconds_of(automatic):.2f}",
+                best,
+                runs[best].measures.sweeps,
+                f"{seconds_of(runs[best]):.2f}",
+                f"{seconds_of(automatic) / seconds_of(runs[best]):.2f}",
+                f"{six.measures.max_error_discrete:.1e}",
+                six.measures.sweeps,
+                f"{seconds_of(six):.2f}",
+            ]
+        )
+        print(rows[-1], flush=True)
+    head = [
+        "seed",
+        "automatic M",
+        "sweeps",
+        "s",
+        "best M",
+        "sweeps",
+        "s",
+        "automatic / best",
+        "6 cycles: error",
+        "sweeps",
+        "s",
+    ]
+    title = f"## Hand-over, 1001 points, to 1e-4\n\nJacobi alone: {alone.sweeps} sweeps, {alone.seconds:.2f} s.\n\n"
+    return title + markdown(head, rows)
+
+
+def size() -> str:
+    problem = problems.problem("poisson-four-modes")
+    assert isinstance(problem, Elliptic)
+    system = problem.discretise(space_grid(problem, 10_001))
+    target = solve_direct(system)
+    sweeps = exact_sweeps(system, Jacobi(), -target, 1e-4)
+    rate = jacobi_rate(system)
+    rows = []
+    for seed in SEEDS:
+        found = solve(problem, dataclasses.replace(solvers.hybrid(), points=10_001), seed=seed)
+        ratio = seconds_of(found) / (rate * sweeps)
+        measures = found.measures
+        rows.append(
+            [
+                seed,
+                measures.hand_over_step,
+                measures.sweeps,
+                f"{measures.max_error_discrete:.1e}",
+                f"{seconds_of(found):.1f}",
+                f"{ratio:.3f}",
+            ]
+        )
+        print(rows[-1], flush=True)
+    title = f"## Size, 10,001 points, to 1e-4\n\nJacobi alone: {sweeps} sweeps at {1e6 * rate:.1f} us, {rate * sweeps:.0f} s.\n\n"
+    return title + markdown(["seed", "M", "sweeps", "max error", "s", "hybrid / Jacobi"], rows)
+
+
+def cube() -> str:
+    problem = problems.problem("poisson-four-modes-3d")
+    assert isinstance(problem, Elliptic)
+    system = problem.discretise(space_grid(problem, 129))
+    started = time.perf_counter()
+    target = solve_direct(system)
+    direct = time.perf_counter() - started
+    zero = np.zeros(system.grid.shape)
+    sweeps = exact_sweeps(system, Jacobi(), -target, 1e-3)
+    rate = jacobi_rate(system, 5.0)
+    rows: list[list[object]] = [["jacobi (rate x exact sweeps)", sweeps, f"{rate * sweeps:.1f}", "1.00"]]
+    krylov = cg(system, zero, tolerance=1e-3, target=target)
+    rows.append(["cg", krylov.sweeps, f"{krylov.seconds:.1f}", f"{krylov.seconds / (rate * sweeps):.3f}"])
+    started = time.perf_counter()
+    preconditioned = cg(system, zero, tolerance=1e-3, target=target, preconditioner=multigrid_cycle(system))
+    elapsed = time.perf_counter() - started
+    rows.append(["cg, multigrid cycle", preconditioned.sweeps, f"{elapsed:.1f}", f"{elapsed / (rate * sweeps):.3f}"])
+    rows.append(["direct (sine transform)", "-", f"{direct:.1f}", f"{direct / (rate * sweeps):.3f}"])
+    hybrid = dataclasses.replace(solvers.hybrid(), points=129, tolerance=1e-3)
+    for seed in range(3):
+        found = solve(problem, hybrid, seed=seed)
+        seconds, measures = seconds_of(found), found.measures
+        name = f"hybrid, seed {seed}, M = {measures.hand_over_step}, max error {measures.max_error_discrete:.1e}"
+        rows.append([name, measures.sweeps, f"{seconds:.1f}", f"{seconds / (rate * sweeps):.3f}"])
+        print(rows[-1], flush=True)
+    return "## Cube, 129^3 points, to 1e-3\n\n" + markdown(["method", "sweeps", "s", "/ Jacobi"], rows)
+
+
+PARTS = {"hand-over": hand_over, "size": size, "cube": cube}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--parts", default=",".join(PARTS))
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".md"))
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    sections = [PARTS[name]() for name in options.parts.split(",")]
+    text = "\n\n".join(
+        ["# Hybrid: network, then Jacobi", describe("cpu", options.threads, ("torch", "numpy", "scipy")), *sections]
+    )
+    options.out.write_text(text + "\n")
+    print(text)
+
+
+if __name__ == "__main__":
+    main()
