@@ -62,7 +62,7 @@ def build_ansatz(
     """The ansatz and the conditions that remain soft.
 
     Raises:
-        ShapeError: the network's output does not have one column per unknown of the problem.
+        ShapeError: the network takes other points, or its output does not have one column per unknown of the problem.
         NonFiniteError: NaN among the initial weights.
     """
     domain, outputs = problem.domain, problem.outputs
@@ -103,9 +103,16 @@ def load_weights(
 
 def _check_output(problem: Problem, network: Architecture, built: nn.Module, dtype: torch.dtype) -> None:
     lower = torch.tensor([problem.domain.lower, problem.domain.upper], dtype=torch.float64).to(dtype)
-    with torch.no_grad():
-        values = built(lower)
     name = type(network).__name__
+    try:
+        with torch.no_grad():
+            values = built(lower)
+    except RuntimeError as error:  # a module of the user's own; torch's words name neither it nor the problem
+        dim = problem.domain.dim
+        raise ShapeError(
+            f"{name} for {problem.name}: cannot be evaluated at points of shape (2, {dim}) and type {dtype} ({error}); "
+            f"build it with {dim} inputs, one for each of {problem.domain.names}, in {dtype}"
+        ) from error
     if tuple(values.shape) != (2, len(problem.outputs)):
         raise ShapeError(
             f"{name} for {problem.name}: maps 2 points to shape {tuple(values.shape)}, expected (2, {len(problem.outputs)}), "
