@@ -28,6 +28,7 @@ from ..discrete import (
 from ..discretise import space_grid
 from ..field import Field, GridField
 from ..problem import Elliptic, Problem
+from ..recipe import Budget
 from ..record import Record
 from ..solution import Measures
 from ..solver import Outcome, Setting
@@ -94,7 +95,7 @@ class Iterative:
         start = np.zeros(grid.shape)
         if setting.initial is not None:
             start = grid_values(setting.initial.field, grid)
-        relaxed = self.iterate(system, start, target, setting.budget.seconds)
+        relaxed = self.iterate(system, start, target, setting.budget)
         return Outcome(
             field=GridField(grid, relaxed.u),
             history=sweep_record(relaxed),
@@ -110,29 +111,31 @@ class Iterative:
         )
 
     def iterate(
-        self, system: LinearSystem, start: np.ndarray, target: np.ndarray, max_seconds: float | None = None
+        self, system: LinearSystem, start: np.ndarray, target: np.ndarray, budget: Budget | None = None
     ) -> Relaxed:
-        """The iteration itself, with Delta_F of the reference's peaks in its history."""
+        """The iteration itself, with Delta_F of the reference's peaks in its history; a sweep is a step of the budget."""
+        budget = budget or Budget()
+        most = self.max_sweeps if budget.steps is None else min(self.max_sweeps, budget.steps)
         if isinstance(self.method, ConjugateGradients):
             cycle = multigrid_cycle(system) if self.method.preconditioned else None
             return cg(
                 system,
                 start,
                 tolerance=self.tolerance,
-                max_iterations=self.max_sweeps,
+                max_iterations=most,
                 target=target,
                 preconditioner=cycle,
-                max_seconds=max_seconds,
+                max_seconds=budget.seconds,
             )
         return relax(
             system,
             self.method,
             start,
-            max_sweeps=self.max_sweeps,
+            max_sweeps=most,
             tolerance=self.tolerance,
             target=target,
             probe=_probe(delta_of(system.grid, target)),
-            max_seconds=max_seconds,
+            max_seconds=budget.seconds,
         )
 
     def restore(self, problem: Problem, tensors: Mapping[str, Tensor]) -> Field:
