@@ -90,7 +90,7 @@ class Neural:
         conditions: whether Dirichlet and initial conditions are hard or soft.
 
     Raises:
-        ConfigError: resampling together with a polish, which needs fixed points.
+        ConfigError: `conditions` is no Enforcement.
     """
 
     name: str
