@@ -10,6 +10,7 @@ from typing import final
 import torch
 from torch import Tensor
 
+from ..checks import real
 from ..errors import NotApplicableError, SingularSystemError
 from ..field import Field, NetworkField
 from ..nn import Polynomial
@@ -46,27 +47,30 @@ class PolynomialFit:
     boundary_weight: float = 1e4
     name: str = "polynomial"
 
+    def __post_init__(self) -> None:
+        real("PolynomialFit", "boundary_weight", self.boundary_weight, low=0.0)
+
     def require(self, problem: Problem) -> None:
-        """Linearity is seen from the rows themselves."""
+        """Needs known coefficients; that the equation is linear is seen from the rows themselves."""
+        if problem.unknowns:
+            raise NotApplicableError(
+                f"{self.name}: {problem.name} has unknown coefficients, expected none, for they are not linear; use pinn"
+            )
 
     def run(self, problem: Problem, setting: Setting) -> Outcome:
         """Assemble the rows and solve.
 
         Raises:
-            NotApplicableError: the problem is not linear, or has unknown coefficients.
+            NotApplicableError: the problem is not linear.
             SingularSystemError: rows that are not finite.
         """
-        if problem.unknowns:
-            raise NotApplicableError(
-                f"{self.name}: {problem.name} has unknown coefficients, which is not linear; use pinn"
-            )
         started = time.perf_counter()
         generator = setting.generator()
         ansatz, soft = build_ansatz(problem, self.ansatz, Enforcement.SOFT, generator, setting.dtype, setting.device)
         points = PointSets(problem, self.collocation, soft, setting.dtype, setting.device)
         batch = points.sample(generator)
         task = Task(problem, ansatz, soft, points, reference_scale(problem), generator, 1)
-        solution, condition = _least_squares(_Rows(task, batch, self.boundary_weight), ansatz)
+        solution, condition = _least_squares(problem.name, _Rows(task, batch, self.boundary_weight), ansatz)
         _load(ansatz, solution)
         found = NetworkField(ansatz.function, setting.dtype, setting.device)
         interior = self.collocation.interior(problem, generator)
@@ -106,7 +110,7 @@ class _Rows:
         return values[:, 0] * (factor * weight / weight.sum()).sqrt()
 
 
-def _least_squares(rows: _Rows, ansatz: Ansatz) -> tuple[Tensor, float]:
+def _least_squares(name: str, rows: _Rows, ansatz: Ansatz) -> tuple[Tensor, float]:
     """Coefficients, and the condition number of the rows."""
     count = sum(p.numel() for p in ansatz.parameters())
     unit = torch.eye(count, dtype=torch.float64)
@@ -123,9 +127,11 @@ def _least_squares(rows: _Rows, ansatz: Ansatz) -> tuple[Tensor, float]:
         gap = rows().to("cpu", torch.float64) - constant - matrix @ trial
     size = float(matrix.abs().max()) + float(constant.abs().max())
     if not torch.isfinite(matrix).all():
-        raise SingularSystemError("polynomial: rows of the least-squares system are not finite; check the coefficients")
+        raise SingularSystemError(
+            f"polynomial: {name} gives rows that are not finite, expected finite ones; check its coefficients"
+        )
     if float(gap.abs().max()) > 1e-8 * size * count:
-        raise NotApplicableError("polynomial: the problem is not linear in u, expected a linear one; use pinn")
+        raise NotApplicableError(f"polynomial: {name} is not linear in u, expected a linear problem; use pinn")
     result = torch.linalg.lstsq(matrix, -constant[:, None], driver="gelsd")
     singular = torch.linalg.svdvals(matrix)
     return result.solution[:, 0], float(singular[0] / singular[-1])
