@@ -35,7 +35,7 @@ from .iterative import grid_values
 from .neural import Neural, Training
 from .peaks import delta_of
 from .ritz import Ritz
-from .stage import Stage, train_stage
+from .stage import Stage, budget_left, seconds_left, train_stage
 from .watch import Watch, sweeps_into
 
 
@@ -127,7 +127,11 @@ class Hybrid:
         converged = True
         while converged and cycle < self.cycles:
             goal = self.tolerance * 10.0**-cycle
-            stage = self._stage(problem, system, values, setting, cycle, Forecast(system, self.then, goal), watch)
+            left = budget_left(setting.budget, steps, training + sweeping)
+            stage = Stage(values, None, 0, 0.0, Record(), "no budget was left to train on")
+            if left is not None:
+                here = dataclasses.replace(setting, budget=left)
+                stage = self._stage(problem, system, values, here, cycle, Forecast(system, self.then, goal), watch)
             first_stage = first_stage or stage
             for row in stage.history:
                 seconds = row.get("seconds", 0.0) + training + sweeping
@@ -141,6 +145,7 @@ class Hybrid:
                 tolerance=goal,
                 target=target,
                 probe=lambda _, u: watch.columns(u),
+                max_seconds=seconds_left(setting.budget, training + sweeping),
             )
             sweeps_into(record, relaxed, cycle, steps, sweeps, training + sweeping)
             values, converged = relaxed.u, relaxed.converged

@@ -87,3 +87,17 @@ def train_stage(
         step = trained.best_step
         why = f"handed over the state of step {step}: {trained.message}"
     return Stage(completed(function), step, trained.steps, trained.seconds, trained.history, why)
+
+
+def budget_left(budget: Budget, steps: int, seconds: float) -> Budget | None:
+    """What is left of a budget after so many steps and seconds; None if there is nothing to train on."""
+    steps_left = None if budget.steps is None else budget.steps - steps
+    time_left = seconds_left(budget, seconds)
+    if steps_left == 0 or time_left == 0.0:
+        return None
+    return Budget(steps_left, time_left)
+
+
+def seconds_left(budget: Budget, seconds: float) -> float | None:
+    """Wall time left of a budget after so many seconds; None if it has no limit."""
+    return None if budget.seconds is None else max(0.0, budget.seconds - seconds)
