@@ -142,7 +142,7 @@ class _Affine(torch.autograd.Function):
 
 for _function in (_Stacked, _Affine):
     # torch binds the arguments by signature at every call; reading a stored one saves a tenth of a small step.
-    _function.forward.__signature__ = inspect.signature(_function.forward)  # type: ignore[attr-defined]
+    _function.forward.__signature__ = inspect.signature(_function.forward)  # type: ignore[union-attr]
 
 
 def _chunks(points: Tensor) -> Iterator[slice]:
