@@ -29,8 +29,9 @@ from ..sampling import (
 INTERIOR = "interior"
 """Name of the interior point set; the others bear their condition's label."""
 
-_GAUSS_NODES = 8
-_DEFAULT_POINTS = {1: 256, 2: 1600, 3: 8000}
+_GAUSS_NODES = 8  # per panel, where one panel would need more than
+_MOST_GAUSS_NODES = 24
+_DEFAULT_POINTS = {1: 256, 2: 1600, 3: 5832}
 
 
 @final
@@ -50,8 +51,9 @@ class Law(Enum):
             case Law.GRID:
                 return Grid(per_axis)
             case Law.GAUSS_LEGENDRE:
-                nodes = min(_GAUSS_NODES, per_axis)
-                return GaussLegendre(nodes, -(-per_axis // nodes))
+                if per_axis <= _MOST_GAUSS_NODES:
+                    return GaussLegendre(per_axis)
+                return GaussLegendre(_GAUSS_NODES, -(-per_axis // _GAUSS_NODES))
             case Law.SOBOL:
                 return Sobol(n)
             case Law.LATIN_HYPERCUBE:
@@ -66,7 +68,7 @@ class Collocation:
     """Training points of a network.
 
     Args:
-        points: in the interior; None takes 256 in one dimension, 1600 in two, 8000 in three and 4000 beyond.
+        points: in the interior; None takes 256 in one dimension, 1600 in two, 5832 in three and 4000 beyond.
         law: how they are laid out. Energies of oscillating solutions need a quadrature (gauss-legendre, grid, or a full
             sobol set): the noise of random points is largest in the smooth modes, which are the least stiff.
         boundary_points: on all conditions together, shared out by measure.
