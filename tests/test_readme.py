@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import re
 import runpy
 import shlex
@@ -154,6 +155,14 @@ def test_unknown_names_answer_as_written(capsys):
     (said,) = re.findall(r"^error: solver: got 'pin'.*$", README, flags=re.MULTILINE)
     assert main(["solve", "poisson-sine", "--solver", "pin"]) == 2
     assert capsys.readouterr().err.strip() == said
+
+
+def test_keys_of_the_json_object_are_as_written(place, capsys):
+    (listed,) = re.findall(
+        r"^Keys of the JSON object of `solve`.*?: (.*?); with `--out`", README, re.MULTILINE | re.DOTALL
+    )
+    main(["solve", "poisson-four-modes", "--solver", "finite-difference", "--json"])
+    assert re.findall(r"`(\w+)`", listed) == list(json.loads(capsys.readouterr().out))
 
 
 @pytest.mark.parametrize(
