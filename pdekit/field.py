@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,6 +16,8 @@ from .discrete import Grid, GridFunction
 from .errors import NotApplicableError
 from .kernels import DerivativeSource, Plan, check_smoothness, select_kernel
 
+_COEFFICIENT = "coefficient."
+
 
 class Field(Protocol):
     """A function (n, d) -> (n, m); evaluated without gradients, in float64 on the CPU outside."""
@@ -22,6 +25,11 @@ class Field(Protocol):
     @property
     def parameters(self) -> int:
         """How many numbers describe it."""
+        ...
+
+    @property
+    def coefficients(self) -> Mapping[str, float]:
+        """Coefficients found together with it, for inverse problems; empty otherwise."""
         ...
 
     def __call__(self, x: Tensor) -> Tensor:
@@ -50,11 +58,13 @@ class NetworkField:
         network: maps (n, d) to (n, m).
         dtype: type of its parameters.
         device: where they live.
+        coefficients: unknown coefficients of the problem that were trained with it.
     """
 
     network: nn.Module
     dtype: torch.dtype = torch.float64
     device: str = "cpu"
+    coefficients: Mapping[str, float] = dataclasses.field(default_factory=dict)
 
     @property
     def parameters(self) -> int:
@@ -78,8 +88,17 @@ class NetworkField:
             return kernel(self.network, x.to(self.device, self.dtype), plan)
 
     def tensors(self) -> dict[str, Tensor]:
-        """The network's state."""
-        return {f"network.{k}": v.detach().cpu().contiguous() for k, v in self.network.state_dict().items()}
+        """The network's state, and the coefficients."""
+        state = {f"network.{k}": v.detach().cpu().contiguous() for k, v in self.network.state_dict().items()}
+        found = {f"{_COEFFICIENT}{k}": torch.tensor(v, dtype=torch.float64) for k, v in self.coefficients.items()}
+        return state | found
+
+    @staticmethod
+    def stored(tensors: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, float]]:
+        """The network's state and the coefficients that `tensors` returned."""
+        found = {k: float(v) for k, v in tensors.items() if k.startswith(_COEFFICIENT)}
+        state = {k.removeprefix("network."): v for k, v in tensors.items() if k not in found}
+        return state, {k.removeprefix(_COEFFICIENT): v for k, v in found.items()}
 
 
 @final
@@ -94,6 +113,11 @@ class GridField:
     def parameters(self) -> int:
         """Number of grid values."""
         return int(self.values.size)
+
+    @property
+    def coefficients(self) -> Mapping[str, float]:
+        """None: grid solvers solve direct problems."""
+        return {}
 
     def __call__(self, x: Tensor) -> Tensor:
         """Interpolated values (n, 1); outside the grid, where a cubic would run away, the nearest ones in it."""
@@ -136,6 +160,11 @@ class SumField:
     def parameters(self) -> int:
         """All numbers of all parts."""
         return sum(part.parameters for part in self.parts)
+
+    @property
+    def coefficients(self) -> Mapping[str, float]:
+        """Those of the parts."""
+        return {name: value for part in self.parts for name, value in part.coefficients.items()}
 
     def __call__(self, x: Tensor) -> Tensor:
         """Sum of the parts' values, (n, m)."""

@@ -57,6 +57,7 @@ def as_json(solution: Solution) -> dict[str, Any]:
             "rtol": solution.config.get("run", {}).get("rtol"),
             "trust": trust_table(solution.trust),
             "bands": bands_table(solution.bands, solution.band_kind),
+            "coefficients": solution.coefficients,
             "seconds": solution.timings.get("total"),
             "timings": solution.timings,
             "steps": measures.steps,
@@ -145,7 +146,9 @@ def _sizes(solution: Solution) -> dict[str, int | None]:
 def _errors(solution: Solution) -> str:
     m = solution.measures
     parts = _given({"relative L2": m.rel_l2, "largest": m.max_error, "largest against discrete": m.max_error_discrete})
-    return ", ".join(parts) or "unknown: the problem has no exact solution"
+    found = ", ".join(f"{name} = {value:.6g}" for name, value in solution.coefficients.items())
+    known = ", ".join(parts) or "unknown: the problem has no exact solution"
+    return f"{known}; found {found}" if found else known
 
 
 def _bands(solution: Solution) -> str:

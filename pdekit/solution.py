@@ -152,6 +152,11 @@ class Solution:
         """Whether the tolerance is met, or, where none was asked, the run finished, finite and trusted."""
         return self.status in (Status.CONVERGED, Status.FINISHED)
 
+    @property
+    def coefficients(self) -> dict[str, float]:
+        """The unknown coefficients that were found, by name; empty unless the problem is an inverse one."""
+        return dict(self.field.coefficients) if self.problem.unknowns else {}
+
     def __call__(self, x: np.ndarray, *, allow_extrapolation: bool = False) -> np.ndarray:
         """u at x.
 

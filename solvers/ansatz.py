@@ -87,9 +87,9 @@ def load_weights(
     Raises:
         CheckpointError: the tensors are another architecture's, with the first that differs.
     """
-    dtype = next((t.dtype for t in tensors.values() if t.is_floating_point()), torch.float64)
+    stored, coefficients = NetworkField.stored(tensors)
+    dtype = next((t.dtype for t in stored.values() if t.is_floating_point()), torch.float64)
     ansatz, _ = build_ansatz(problem, network, enforcement, torch.Generator().manual_seed(0), dtype, "cpu")
-    stored = {name.removeprefix("network."): tensor for name, tensor in tensors.items()}
     expected = ansatz.function.state_dict()
     for name in sorted(expected.keys() | stored.keys()):
         shapes = [tuple(state[name].shape) if name in state else None for state in (stored, expected)]
@@ -98,7 +98,7 @@ def load_weights(
                 f"weights: layer {name!r} has shape {shapes[0]}, expected {shapes[1]}; load them with the network they are of"
             )
     ansatz.function.load_state_dict(stored)
-    return NetworkField(ansatz.function, dtype, "cpu")
+    return NetworkField(ansatz.function, dtype, "cpu", coefficients)
 
 
 def _check_output(problem: Problem, network: Architecture, built: nn.Module, dtype: torch.dtype) -> None:

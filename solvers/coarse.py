@@ -52,6 +52,7 @@ class CoarseSolve:
         correction = solve_direct(discretise(problem, grid, data=defect_data(problem, outcome.field)))
         return dataclasses.replace(
             outcome,
+            residual_train=None,  # that of the uncorrected network says nothing about the sum
             field=SumField((outcome.field, GridField(grid, correction))),
             message=f"{outcome.message}; corrected by a coarse solve on {' x '.join(map(str, grid.shape))} points",
             measures=dataclasses.replace(outcome.measures, cycles=1),

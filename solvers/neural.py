@@ -115,7 +115,8 @@ class Neural:
         trained = self.train(prepared, setting)
         if not self.formulation.adversarial:
             trained.restore_best()
-        found = NetworkField(prepared.ansatz.function, setting.dtype, setting.device)
+        coefficients = {name: float(value.detach()) for name, value in prepared.ansatz.unknowns.items()}
+        found = NetworkField(prepared.ansatz.function, setting.dtype, setting.device, coefficients)
         interior = self.collocation.interior(problem, setting.generator(1))
         return Outcome(
             field=found,

@@ -97,7 +97,9 @@ class Expression:
     def __call__(self, x: Tensor) -> Tensor:
         """Values at x, in batches."""
         x = x.detach().to("cpu", torch.float64)
-        parts = [self.formula(jet_of(self.problem, part, self._source(part))) for part in x.split(_BATCH)]
+        found = self.field.coefficients if self.problem.unknowns else {}
+        known = {name: torch.tensor(value, dtype=torch.float64) for name, value in found.items()}
+        parts = [self.formula(jet_of(self.problem, part, self._source(part), known)) for part in x.split(_BATCH)]
         return torch.cat([part.detach() for part in parts])
 
     def _source(self, x: Tensor) -> DerivativeSource:
