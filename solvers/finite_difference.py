@@ -19,6 +19,7 @@ from ..problem import Elliptic, Parabolic, Problem
 from ..record import Record
 from ..solution import Measures
 from ..solver import Outcome, Setting
+from .formulation import require_known
 
 _DEFAULT_POINTS = {1: 1001, 2: 257, 3: 65}
 
@@ -92,6 +93,7 @@ def require_grid(solver: str, problem: Problem, *, time: bool = True) -> None:
             f"{solver}: {problem.name} is not a linear elliptic{' or parabolic' if time else ''} problem, which finite "
             "differences need; use pinn"
         )
+    require_known(solver, problem)
     dim = len(problem.domain.space_axes)
     if dim > max(_DEFAULT_POINTS):
         raise NotApplicableError(f"{solver}: {problem.name} has {dim} space dimensions, expected at most 3; use pinn")

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ..conditions import Condition, Observations, Periodic, label, mismatch
-from ..errors import EquationError
+from ..errors import EquationError, NotApplicableError
 from ..jet import Jet, column
 from ..kernels import Plan
 from ..problem import Problem
@@ -154,6 +154,14 @@ def equations(problem: Problem, u: Jet) -> tuple[Tensor, ...]:
             )
         column(f"{problem.name}: equation {i} of the residual", part, len(u.x))
     return parts
+
+
+def require_known(solver: str, problem: Problem) -> None:
+    """Raise NotApplicableError if the problem has unknown coefficients, which only residuals can tell."""
+    if problem.unknowns:
+        raise NotApplicableError(
+            f"{solver}: {problem.name} has unknown coefficients ({', '.join(problem.unknowns)}), expected none; use pinn"
+        )
 
 
 def weights_of(terms: Sequence[str], soft: Sequence[Condition], boundary_weight: float) -> dict[str, float]:

@@ -22,7 +22,7 @@ from ..trust import relative_residual
 from ..trust.residual import reference_scale
 from .ansatz import Ansatz, Enforcement, build_ansatz, load_weights
 from .collocation import INTERIOR, Collocation, Law, PointSets
-from .formulation import Conditions, Task, equations
+from .formulation import Conditions, Task, equations, require_known
 
 
 @final
@@ -52,10 +52,7 @@ class PolynomialFit:
 
     def require(self, problem: Problem) -> None:
         """Needs known coefficients; that the equation is linear is seen from the rows themselves."""
-        if problem.unknowns:
-            raise NotApplicableError(
-                f"{self.name}: {problem.name} has unknown coefficients, expected none, for they are not linear; use pinn"
-            )
+        require_known(self.name, problem)
 
     def run(self, problem: Problem, setting: Setting) -> Outcome:
         """Assemble the rows and solve.

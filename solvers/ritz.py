@@ -18,7 +18,7 @@ from ..problem import Elliptic, Problem
 from ..recipe import Objective, Turn
 from .ansatz import Enforcement
 from .collocation import INTERIOR, Collocation, Law, mean
-from .formulation import Conditions, Task, weights_of
+from .formulation import Conditions, Task, require_known, weights_of
 from .neural import Neural, Training
 
 
@@ -112,9 +112,10 @@ class Nitsche:
 
 
 def require_energy(solver: str, problem: Problem) -> None:
-    """Raise NotApplicableError unless the problem is elliptic and symmetric."""
+    """Raise NotApplicableError unless the problem is elliptic and symmetric, with known coefficients."""
     if not isinstance(problem, Elliptic):
         raise NotApplicableError(f"{solver}: {problem.name} has no energy, expected an Elliptic problem; use pinn")
+    require_known(solver, problem)
     if not problem.symmetric:
         raise NotApplicableError(
             f"{solver}: {problem.name} has advection, expected a symmetric operator; use pinn or wan"

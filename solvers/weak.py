@@ -21,7 +21,7 @@ from ..problem import Elliptic, Problem, conditions_of
 from ..recipe import Objective, Turn
 from .ansatz import Enforcement, Jets
 from .collocation import INTERIOR, Collocation, Law
-from .formulation import Conditions, Task, weights_of
+from .formulation import Conditions, Task, require_known, weights_of
 from .neural import Neural, Training
 
 
@@ -65,6 +65,7 @@ class WeakAdversarial:
             raise NotApplicableError(
                 f"wan: {problem.name} declares no weak form, expected an Elliptic problem; use pinn"
             )
+        require_known("wan", problem)
         if not isinstance(problem.domain, Box) or not conditions_of(problem, Dirichlet):
             raise NotApplicableError(
                 f"wan: {problem.name} needs a box with a Dirichlet part, where test functions vanish; use pinn"

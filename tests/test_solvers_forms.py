@@ -270,6 +270,25 @@ def test_energy_gradient_by_hand():
     same_gradients(by_hand, terms["energy"], list(task.ansatz.parameters()))
 
 
+@pytest.mark.parametrize("penalty", [3.0, 50.0])
+def test_nitsche_energy_by_hand(penalty):
+    """On an interval the boundary is two points; L is its length, and so is the measure."""
+    problem = Parabola()
+    task, batch = prepared(problem, tiny(deep_nitsche(), formulation=Nitsche(penalty)))
+    terms = task.objective.losses("u", batch)
+    x = batch["interior.x"].clone().requires_grad_(True)
+    u = task.ansatz(x)
+    energy = mean(batch, "interior", 0.5 * derivative(u, x) ** 2 - 2 * u)
+    for end, normal in ((0.0, -1.0), (1.0, 1.0)):
+        x = torch.tensor([[end]], dtype=torch.float64, requires_grad=True)
+        u = task.ansatz(x)
+        energy = energy + (-normal * derivative(u, x) * (u - 1) + 0.5 * penalty * (u - 1) ** 2).squeeze()
+    assert set(terms) == {"energy"}
+    by_hand = energy / scale(problem, terms["energy"], energy)
+    same_gradients(by_hand, terms["energy"], list(task.ansatz.parameters()))
+    torch.testing.assert_close(terms["energy"], energy / 2.0, rtol=1e-9, atol=0.0)  # the source is 2
+
+
 # The weak form and its adversary ---------------------------------------------------------------------------------------
 
 ADVERSARY = WeakAdversarial(MLP(8, 2, init=Spread(2.0, start=1.0)), tests=4)

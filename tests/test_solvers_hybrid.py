@@ -181,16 +181,32 @@ def test_the_defect_has_the_forms_of_its_problem():
 # Solving --------------------------------------------------------------------------------------------------------------
 
 
-def test_network_then_jacobi_beats_jacobi():
-    problem = PoissonFourModes()
-    solution = solve(problem, Hybrid(first(), points=201), seed=3)
-    measures = solution.measures
+def test_the_state_with_the_best_forecast_is_handed_over():
+    solution = solve(PoissonFourModes(), Hybrid(first(), points=201), seed=3)
+    measures, history = solution.measures, solution.history
     assert measures.max_error_discrete <= 1e-4
     assert measures.cycles == 1
-    assert 0 < measures.hand_over_step <= measures.steps <= 200
-    alone = dataclasses.replace(jacobi(), points=201).run(problem, Setting()).measures.sweeps
-    assert measures.sweeps < alone / 4
+    assert 0 <= measures.hand_over_step <= measures.steps <= 200
+    chosen = history["step"] == measures.hand_over_step
+    assert history[PREDICTED][chosen][0] == np.nanmin(history[PREDICTED])
+    assert abs(measures.sweeps - history[PREDICTED][chosen][0]) <= 0.01 * measures.sweeps + 1
     assert f"step {measures.hand_over_step}" in solution.message
+
+
+def test_network_then_jacobi_takes_fewer_sweeps_than_jacobi():
+    """Of ten seeds the worst left 0.44 of the sweeps, the median 0.1."""
+    network = tiny(hybrid().first, steps=300, width=50, points=256, learning_rate=3e-3)
+    outcome = Hybrid(network, points=201, hand_over=300).run(PoissonFourModes(), Setting(seed=3))
+    alone = dataclasses.replace(jacobi(), points=201).run(PoissonFourModes(), Setting()).measures.sweeps
+    assert outcome.measures.sweeps < 0.8 * alone
+
+
+@pytest.mark.slow
+def test_the_book_s_experiment():
+    """Jacobi alone takes 429,852 sweeps."""
+    measures = solve(PoissonFourModes(), hybrid(), seed=7).measures
+    assert measures.max_error_discrete <= 1e-4
+    assert measures.sweeps <= 5000
 
 
 @pytest.mark.parametrize("cycles", [2, 3])
@@ -203,12 +219,18 @@ def test_each_cycle_aims_at_a_tenth(cycles):
     assert (np.diff(outcome.history["seconds"]) >= 0).all()
 
 
-def test_training_on_the_defect_saves_sweeps():
-    """The second cycle's network takes the smooth error that a longer relaxation would take."""
-    one = Hybrid(first(), points=101, tolerance=1e-6).run(PoissonFourModes(), Setting(seed=1))
-    three = Hybrid(first(), points=101, tolerance=1e-4, cycles=3).run(PoissonFourModes(), Setting(seed=1))
+def test_training_on_the_defect_takes_the_smooth_error():
+    """Of ten seeds the worst left 0.084 of the error after a training and took 0.37 of the sweeps."""
+    problem = PoissonFourModes()
+    one, three = (
+        Hybrid(first(), points=101, tolerance=tolerance, cycles=cycles, hand_over=150).run(problem, Setting(seed=1))
+        for tolerance, cycles in ((1e-6, 1), (1e-4, 3))
+    )
     assert np.abs(three.field.values - three.target).max() <= 1e-6
-    assert three.measures.sweeps < one.measures.sweeps
+    assert three.measures.sweeps < 0.7 * one.measures.sweeps
+    for cycle in (1, 2):
+        errors = [row["max_error"] for row in three.history if row["cycle"] == cycle and not math.isnan(row["loss"])]
+        assert errors[-1] < 0.2 * errors[0]
 
 
 def test_a_hand_over_that_is_asked_for():
