@@ -84,7 +84,9 @@ class MLP:
         for i, (before, after) in enumerate(pairwise(widths)):
             site = Site(before, after, self.width, i == 0, self.activation, last=i == self.depth)
             layers += [linear(site, self.init, generator, dtype), Elementwise(self.activation)]
-        return Network(f"MLP {inputs}-{self.width}x{self.depth}-{outputs}", inputs, outputs, nn.Sequential(*layers[:-1]))
+        return Network(
+            f"MLP {inputs}-{self.width}x{self.depth}-{outputs}", inputs, outputs, nn.Sequential(*layers[:-1])
+        )
 
 
 @final
