@@ -78,7 +78,7 @@ def discretise(
 
     def coefficient(name: str, function: Callable[[Tensor], Tensor | None]) -> Field | None:
         absent = getattr(type(problem), name) is getattr(SecondOrder, name)
-        return None if absent or function(_at(grid.points()[:1], time)) is None else _on_arrays(function, time)
+        return None if absent or function(at_time(grid.points()[:1], time)) is None else _on_arrays(function, time)
 
     return assemble(
         grid,
@@ -113,7 +113,7 @@ def _on_arrays(function: Callable[[Tensor], Tensor | None], time: float | None) 
     """A torch function of (n, d) as a numpy function of the space coordinates, without its column if it has one."""
 
     def evaluated(points: Array) -> Array:
-        values = function(_at(points, time))
+        values = function(at_time(points, time))
         if values is None:
             raise NotApplicableError(f"discretise: {function} returned None, expected a tensor")
         array = values.detach().numpy()
@@ -122,7 +122,7 @@ def _on_arrays(function: Callable[[Tensor], Tensor | None], time: float | None) 
     return evaluated
 
 
-def _at(points: Array, time: float | None) -> Tensor:
+def at_time(points: Array, time: float | None) -> Tensor:
     """Points in space as a tensor, with the time as last coordinate if there is one."""
     x = torch.from_numpy(np.ascontiguousarray(points, dtype=np.float64))
     return x if time is None else torch.cat([x, torch.full((len(x), 1), time, dtype=torch.float64)], dim=1)

@@ -10,11 +10,11 @@ from ..discrete import LinearSystem, Relaxation, Relaxed, relax
 from ..problem import Elliptic
 from ..record import Record
 from ..solver import Setting
-from ..spectrum import Hann, Periodic, spectrum
 from ..study import HandOver, HybridStudy, Role, Trace
 from .forecast import Forecast
 from .iterative import sweep_record
 from .neural import Neural
+from .peaks import windowed_spectrum
 from .watch import Watch
 
 _EARLY = 1 / 4  # of the automatic step
@@ -80,7 +80,7 @@ def study_of(
         hand_overs.append(hand_over)
 
     labels = [name for name in history.columns if name.startswith("delta_f[")]
-    found = spectrum(watch.target, system.grid.spacing, basis=Periodic(closed=True, padding=8), window=Hann())
+    found = windowed_spectrum(system.grid, watch.target)
     positive = found.wavenumbers[0] >= 0
     order = np.argsort(found.wavenumbers[0][positive])
     return HybridStudy(

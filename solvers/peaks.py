@@ -5,10 +5,16 @@ from __future__ import annotations
 import numpy as np
 
 from ..discrete import Grid
-from ..spectrum import DeltaF, Hann, Periodic, Sines, eigenmodes_near, peaks, spectrum
+from ..spectrum import DeltaF, Hann, Periodic, Sines, Spectrum, eigenmodes_near, peaks, spectrum
 
 _PEAKS = 3
 _MOST_POINTS = 2**17  # each mode is stored at every point
+
+
+def windowed_spectrum(grid: Grid, values: np.ndarray) -> Spectrum:
+    """Spectrum in which frequencies show at their places whether or not they fit the box; padded where that is cheap."""
+    padding = 8 if grid.dim == 1 else 1
+    return spectrum(values, grid.spacing, basis=Periodic(closed=True, padding=padding), window=Hann())
 
 
 def delta_of(grid: Grid, reference: np.ndarray) -> DeltaF | None:
@@ -19,9 +25,6 @@ def delta_of(grid: Grid, reference: np.ndarray) -> DeltaF | None:
     """
     if grid.size > _MOST_POINTS or not np.any(reference):
         return None
-    padding = 8 if grid.dim == 1 else 1
-    found = peaks(
-        spectrum(reference, grid.spacing, basis=Periodic(closed=True, padding=padding), window=Hann()), _PEAKS
-    )
+    found = peaks(windowed_spectrum(grid, reference), _PEAKS)
     orders = np.unique(eigenmodes_near(reference, grid.spacing, found.wavevectors), axis=0)
     return DeltaF(reference.ravel(), grid.points(), Sines.on_box(orders, grid.lower, grid.upper))

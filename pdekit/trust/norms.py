@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import final
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from ..discrete import Grid
+from ..discretise import at_time
 from ..problem import SecondOrder
 
 Array = np.ndarray
@@ -62,7 +62,7 @@ def energy_square(problem: SecondOrder, grid: Grid, values: Array, time: float |
     """
     total = np.zeros(values.shape[grid.dim :])
     for axis, h in enumerate(grid.spacing):
-        middle = _at(grid.midpoints(axis), time)
+        middle = at_time(grid.midpoints(axis), time)
         a = _diffusion(problem, middle, axis, axis)
         shape = tuple(n - (b == axis) for b, n in enumerate(grid.shape))
         # The trapezoidal weights across, the midpoint rule along the axis.
@@ -73,7 +73,7 @@ def energy_square(problem: SecondOrder, grid: Grid, values: Array, time: float |
         total = total + np.tensordot(weights, (np.diff(values, axis=axis) / h) ** 2, axes=grid.dim)
     if _is_full(problem, grid, time):
         total = total + _mixed(problem, grid, values, time)
-    c = problem.reaction(_at(grid.points(), time))
+    c = problem.reaction(at_time(grid.points(), time))
     if c is not None and bool((c >= 0).all()):
         weights = grid.weights() * c.detach().numpy().reshape(grid.shape)
         total = total + np.tensordot(weights, values**2, axes=grid.dim)
@@ -83,7 +83,7 @@ def energy_square(problem: SecondOrder, grid: Grid, values: Array, time: float |
 def _mixed(problem: SecondOrder, grid: Grid, values: Array, time: float | None) -> Array:
     """The terms 2 A_ij d_i v d_j v, i < j, at the centres of cells."""
     axes = [0.5 * (x[1:] + x[:-1]) for x in grid.axes]
-    centres = _at(np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, grid.dim), time)
+    centres = at_time(np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, grid.dim), time)
     slopes = [_centred_slope(grid, values, axis) for axis in range(grid.dim)]
     volume = math.prod(grid.spacing)
     total = np.zeros(values.shape[grid.dim :])
@@ -103,11 +103,6 @@ def _centred_slope(grid: Grid, values: Array, axis: int) -> Array:
     return slope
 
 
-def _at(points: Array, time: float | None) -> Tensor:
-    x = torch.from_numpy(np.ascontiguousarray(points))
-    return x if time is None else torch.cat([x, torch.full((len(x), 1), time, dtype=torch.float64)], dim=1)
-
-
 def _diffusion(problem: SecondOrder, x: Tensor, i: int, j: int) -> Array:
     a = problem.diffusion(x)
     if a is None:
@@ -117,5 +112,5 @@ def _diffusion(problem: SecondOrder, x: Tensor, i: int, j: int) -> Array:
 
 
 def _is_full(problem: SecondOrder, grid: Grid, time: float | None) -> bool:
-    a = problem.diffusion(_at(grid.points()[:1], time))
+    a = problem.diffusion(at_time(grid.points()[:1], time))
     return a is not None and a.ndim == 3
