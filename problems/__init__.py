@@ -23,6 +23,7 @@ from .multiscale import EllipticTwoScale as EllipticTwoScale
 from .newton import NewtonLaw as NewtonLaw
 from .poisson_nd import PoissonND as PoissonND
 from .poisson_nd import Variant as Variant
+from .sine import PoissonMscale1D as PoissonMscale1D
 from .sine import PoissonSine as PoissonSine
 from .sine import PoissonTwoFrequency as PoissonTwoFrequency
 
@@ -32,6 +33,7 @@ CATALOGUE: typing.Final[typing.Mapping[str, type[Problem]]] = {
     "poisson-four-modes-2d": PoissonFourModes2D,
     "poisson-four-modes-3d": PoissonFourModes3D,
     "poisson-sine": PoissonSine,
+    "poisson-mscale-1d": PoissonMscale1D,
     "poisson-two-frequency": PoissonTwoFrequency,
     "elliptic-two-scale": EllipticTwoScale,
     "elliptic-three-scale": EllipticThreeScale,

@@ -58,6 +58,51 @@ class PoissonSine(Elliptic):
         return torch.sin(self.k * math.pi * x).prod(dim=1, keepdim=True)
 
 
+@final
+@dataclass(frozen=True)
+class PoissonMscale1D(Elliptic):
+    """-u'' = mu^2 sin(mu x) on (-1, 1), u(-1) = u(1) = 0, mu = periods pi.
+
+    Exact: u = sin(mu x).
+
+    Args:
+        periods: of the solution on the interval.
+
+    Notes:
+        A plain network keeps an error of about 1: its units turn once where the solution turns a dozen times.
+    Good values:
+        periods = 6; MscaleDNN with scales 1 to 20 or so, hard conditions.
+    Reference:
+        Liu, Cai, Xu 2020, doi:10.4208/cicp.OA-2020-0179 (MscaleDNN).
+    """
+
+    name: ClassVar[str] = "poisson-mscale-1d"
+    hard_because: ClassVar[str] = "one mode of six periods and no lower one: out of reach of a plain network"
+
+    periods: int = 6
+
+    def __post_init__(self) -> None:
+        checks.integer(self.name, "periods", self.periods)
+
+    @property
+    def domain(self) -> Box:
+        """(-1, 1)."""
+        return Interval(-1.0, 1.0)
+
+    @property
+    def conditions(self) -> tuple[Condition, ...]:
+        """u = 0 at both ends."""
+        return (Dirichlet(),)
+
+    def source(self, x: Tensor) -> Tensor:
+        """mu^2 u."""
+        return (self.periods * math.pi) ** 2 * self.exact(x)
+
+    def exact(self, x: Tensor) -> Tensor:
+        """sin(mu x)."""
+        return torch.sin(self.periods * math.pi * x)
+
+
 _TWO = ((1.0, 2 * math.pi), (0.1, 50 * math.pi))  # amplitude a and angular frequency w of a sin w x
 
 

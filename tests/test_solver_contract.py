@@ -111,6 +111,7 @@ LINEAR_ON_GRIDS = {
     "poisson-four-modes-2d",
     "poisson-four-modes-3d",
     "poisson-sine",
+    "poisson-mscale-1d",
     "poisson-two-frequency",
     "elliptic-two-scale",
     "elliptic-three-scale",
