@@ -31,4 +31,9 @@ from .layers import Sum as Sum
 from .layers import check_parameters as check_parameters
 from .polynomial import Monomials as Monomials
 from .polynomial import Polynomial as Polynomial
+from .scales import Auto as Auto
+from .scales import ScaleChoice as ScaleChoice
+from .scales import Scales as Scales
+from .scales import check_scales as check_scales
+from .scales import scale_values as scale_values
 from .spread import Spread as Spread
