@@ -1,4 +1,4 @@
-"""Grids, stencils, relaxation, Krylov and direct solves on boxes; numpy in, numpy out."""
+"""Grids, meshes, stencils, relaxation, Krylov and direct solves on boxes; numpy in, numpy out."""
 
 from .assemble import assemble as assemble
 from .direct import solve_direct as solve_direct
@@ -14,6 +14,7 @@ from .iterate import Relaxed as Relaxed
 from .iterate import Sample as Sample
 from .iterate import relax as relax
 from .krylov import cg as cg
+from .mesh import Mesh as Mesh
 from .modes import exact_sweeps as exact_sweeps
 from .modes import from_sine_coefficients as from_sine_coefficients
 from .modes import predicted_sweeps as predicted_sweeps
