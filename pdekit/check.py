@@ -29,7 +29,7 @@ from .jet import column
 from .kernels.plan import Plan
 from .kernels.record import Recorder
 from .probe import jet_of, mismatch_of
-from .problem import Elliptic, Problem, SecondOrder
+from .problem import Elliptic, Problem, SecondOrder, exact_of
 from .sampling import Uniform, boundary_points, interior_points
 
 _POINTS = 16
@@ -224,13 +224,7 @@ def _check_exact(problem: Problem, generator: torch.Generator, scale: float) -> 
     if values is None or problem.unknowns:
         return
     column(f"{problem.name}.exact", values, len(x), len(problem.outputs))
-    x = x.detach()
-
-    def exact(at: Tensor) -> Tensor:
-        result = problem.exact(at)
-        if result is None:
-            raise ProblemError(f"{problem.name}.exact: returned None at some points only, expected values everywhere")
-        return result
+    x, exact = x.detach(), exact_of(problem)
 
     if values.requires_grad:
         zero = problem.residual(jet_of(problem, x, Recorder(lambda at: 0 * at[:, :1].expand(-1, values.shape[1]), x)))

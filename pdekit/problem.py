@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
@@ -13,8 +13,9 @@ from torch import Tensor
 
 from .conditions import Condition, Dirichlet, Neumann, Periodic, Robin, evaluate, label
 from .domain import Region
-from .errors import NotApplicableError
+from .errors import NotApplicableError, ProblemError
 from .jet import Jet, column
+from .reference import Reference
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -57,6 +58,15 @@ class Problem(ABC):
     def exact(self, x: Tensor) -> Tensor | None:
         """Exact solution at x (n, d), as (n, m); None where it is not known."""
         return None
+
+    def reference(self) -> Reference | None:
+        """The solution to measure errors by: the exact one, or None where it is not known.
+
+        Override it to compute one, with the error it has of its own. Whatever measures asks for it, solvers never do; so
+        compute it there, once (`functools.lru_cache` on a function of the problem), and say in the class what that costs.
+        """
+        corner = torch.tensor([self.domain.lower], dtype=torch.float64)
+        return None if self.exact(corner) is None else Reference(exact_of(self))
 
     def normal_flux(self, u: Jet, normal: Tensor) -> Tensor:
         """What Neumann and Robin conditions speak of: grad u . n, (n, 1)."""
@@ -267,6 +277,18 @@ class Parabolic(SecondOrder):
 def conditions_of(problem: Problem, kind: type[Condition]) -> tuple[Any, ...]:
     """The problem's conditions of one kind."""
     return tuple(c for c in problem.conditions if isinstance(c, kind))
+
+
+def exact_of(problem: Problem) -> Callable[[Tensor], Tensor]:
+    """The exact solution of a problem that has one, as a function (n, d) -> (n, m)."""
+
+    def exact(x: Tensor) -> Tensor:
+        values = problem.exact(x)
+        if values is None:
+            raise ProblemError(f"{problem.name}.exact: returned None at some points only, expected values everywhere")
+        return values
+
+    return exact
 
 
 def faces_of(problem: Problem) -> dict[str, Dirichlet | Neumann | Robin | Periodic]:

@@ -90,6 +90,7 @@ def trust_table(trust: Trust) -> dict[str, Any]:
         "estimate_gap": trust.estimate_gap,
         "coarse_difference": trust.coarse_difference,
         "coarse_gap": trust.coarse_gap,
+        "reference_error": trust.reference_error,
         "residual_bands": bands_table(trust.residual_bands, "residual"),
     }
 
@@ -147,6 +148,8 @@ def _errors(solution: Solution) -> str:
     m = solution.measures
     parts = _given({"relative L2": m.rel_l2, "largest": m.max_error, "largest against discrete": m.max_error_discrete})
     found = ", ".join(f"{name} = {value:.6g}" for name, value in solution.coefficients.items())
+    if solution.trust.reference_error:
+        parts.append(f"reference known to {_short(solution.trust.reference_error)}")
     known = ", ".join(parts) or "unknown: the problem has no exact solution"
     return f"{known}; found {found}" if found else known
 

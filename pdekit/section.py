@@ -84,9 +84,11 @@ def section(solution: Solution, axes: Sequence[int], shape: Sequence[int]) -> Se
 
 
 def exact_at(solution: Solution, x: FloatArray) -> FloatArray | None:
-    """The exact solution at x (n, d) as (n, m), or None where the problem knows none."""
-    known = solution.problem.exact(torch.from_numpy(np.ascontiguousarray(x)))
-    return None if known is None else known.detach().cpu().to(torch.float64).numpy()
+    """The exact or reference solution at x (n, d) as (n, m), or None where the problem knows none."""
+    reference = solution.problem.reference()
+    if reference is None:
+        return None
+    return reference(torch.from_numpy(np.ascontiguousarray(x))).detach().cpu().to(torch.float64).numpy()
 
 
 def inside_of(domain: Region, x: FloatArray) -> NDArray[np.bool_]:

@@ -61,6 +61,7 @@ class Trust:
         estimate_gap: relative difference of the estimate on grids h and h/2.
         coarse_difference: relative L2 difference to a coarse classical solution.
         coarse_gap: that solution's own difference between h and h/2.
+        reference_error: relative L2 error of the reference that errors are measured by, 0 for an exact solution.
         residual_bands: share of the residual by octave.
         flags: reasons not to trust the answer.
     """
@@ -74,6 +75,7 @@ class Trust:
     estimate_gap: float | None = None
     coarse_difference: float | None = None
     coarse_gap: float | None = None
+    reference_error: float | None = None
     residual_bands: Bands | None = None
     flags: tuple[Flag, ...] = ()
 

@@ -21,6 +21,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     (
         *(
             "conditions",
+            "reference",
             "problem",
             "probe",
             "coverage",
@@ -68,7 +69,8 @@ PEERS: dict[str, frozenset[str]] = {
     "geometry": frozenset({"domain", "sampling"}),
     "kernels": frozenset({"nn"}),
     "jet": frozenset({"kernels"}),
-    "problem": frozenset({"conditions"}),
+    "optim": frozenset({"kernels"}),
+    "problem": frozenset({"conditions", "reference"}),
     "probe": frozenset({"conditions", "problem"}),
     "coverage": DATA,
     "check_equation": DATA,

@@ -1,4 +1,4 @@
-"""Errors against the exact solution, and energies by frequency band of errors and residuals."""
+"""Errors against the exact or reference solution, and energies by frequency band of errors and residuals."""
 
 from __future__ import annotations
 
@@ -55,21 +55,22 @@ def box_grid(box: Box, points: int) -> Grid:
 
 
 def error_bands(problem: Problem, field: Field, points: Points) -> Bands | None:
-    """Error against the exact solution by wave number: octaves on a grid over up to three coordinates, else two halves.
+    """Error against the reference by wave number: octaves on a grid over up to three coordinates, else two halves.
 
     Args:
-        problem: with an exact solution.
+        problem: with a reference; None comes back without.
         field: the answer.
         points: held-out points, for what has no grid.
     """
     grid = _band_grid(problem, _ERROR_POINTS)
     if grid is None:
         return _filtered_bands(problem, field, points)
-    x = torch.from_numpy(grid.points())
-    exact = problem.exact(x)
-    if exact is None:
+    reference = problem.reference()
+    if reference is None:
         return None
-    return _summed_bands(grid, (field(x) - exact).numpy(), exact.numpy())
+    x = torch.from_numpy(grid.points())
+    known = reference(x)
+    return _summed_bands(grid, (field(x) - known).numpy(), known.numpy())
 
 
 def residual_bands(problem: Problem, field: Field) -> Bands | None:
@@ -99,12 +100,13 @@ def _filtered_bands(problem: Problem, field: Field, points: Points) -> Bands | N
     not negative, and sum to |e|^2 as the energies of bands do.
     """
     x, weight = points.x[:_FILTERED].numpy(), points.weight[:_FILTERED].numpy()
-    exact = problem.exact(points.x[:_FILTERED])
-    if exact is None:
+    reference = problem.reference()
+    if reference is None:
         return None
+    known = reference(points.x[:_FILTERED]).numpy()
     cutoff = 2 * math.pi / max(problem.domain.lengths)
     try:
-        meter = FilterMeter(exact.numpy(), x, cutoff, weight)
+        meter = FilterMeter(known, x, cutoff, weight)
     except FrequencyError:
         return None
 
@@ -113,9 +115,9 @@ def _filtered_bands(problem: Problem, field: Field, points: Points) -> Bands | N
         parts = (weight @ (low * values)).sum(), (weight @ ((values - low) * values)).sum()
         return np.maximum(parts, 0.0)
 
-    error = (field(points.x[:_FILTERED]) - exact).numpy()
-    reference = energies(exact.numpy())
-    return Bands(np.array([0.0, cutoff, 2 * cutoff]), energies(error), reference) if reference.any() else None
+    error = field(points.x[:_FILTERED]).numpy() - known
+    size = energies(known)
+    return Bands(np.array([0.0, cutoff, 2 * cutoff]), energies(error), size) if size.any() else None
 
 
 def _summed_bands(grid: Grid, error: np.ndarray, reference: np.ndarray) -> Bands | None:

@@ -46,7 +46,7 @@ class Verdict:
     Args:
         trust: evidence and flags.
         evidence: relative L2 error that success is judged by; None if there is none.
-        bands: error by frequency band where the exact solution is known, else residual by band.
+        bands: error by frequency band where a reference is known, else residual by band.
         band_kind: "error" or "residual".
         measures: the solver's own numbers, completed.
     """
@@ -65,7 +65,6 @@ class _Sample:
 
     points: Points
     values: Tensor
-    exact: Tensor | None
 
     @property
     def finite(self) -> bool:
@@ -84,18 +83,20 @@ def assess(problem: Problem, outcome: Outcome, setting: Setting) -> Verdict:
         Takes up to 3 s in one and two dimensions, 10 s in three.
     """
     points = interior_points(problem.domain, Sobol(_HELD_OUT), setting.generator(_STREAM))
-    sample = _Sample(points, outcome.field(points.x), problem.exact(points.x))
+    sample = _Sample(points, outcome.field(points.x))
     measures = dataclasses.replace(outcome.measures, parameters=outcome.field.parameters)
     if outcome.diverged or not sample.finite:
         trust = Trust(residual_train=outcome.residual_train, flags=(Flag.DIVERGED,))
         return Verdict(trust, None, None, "error", measures)
-    truth = None if sample.exact is None else accuracy(sample.values, sample.exact, points.weight)
+    reference = problem.reference()
+    truth = None if reference is None else accuracy(sample.values, reference(points.x), points.weight)
     measures = _measured(measures, outcome, truth)
     evidence = classical_evidence(problem, outcome.field)
     trust = _with_evidence(_residuals(problem, outcome, setting, sample), evidence)
+    trust = dataclasses.replace(trust, reference_error=None if reference is None else reference.error)
     trust = dataclasses.replace(trust, flags=_flags(trust, evidence, truth))
     bands = trust.residual_bands if truth is None else error_bands(problem, outcome.field, points)
-    return Verdict(trust, _error(evidence, truth), bands, "residual" if truth is None else "error", measures)
+    return Verdict(trust, _error(trust, evidence, truth), bands, "residual" if truth is None else "error", measures)
 
 
 def _measured(measures: Measures, outcome: Outcome, truth: Accuracy | None) -> Measures:
@@ -132,11 +133,11 @@ def _with_evidence(trust: Trust, evidence: Evidence) -> Trust:
     return trust
 
 
-def _error(evidence: Evidence, truth: Accuracy | None) -> float | None:
-    """The relative L2 error that success is judged by."""
+def _error(trust: Trust, evidence: Evidence, truth: Accuracy | None) -> float | None:
+    """The relative L2 error that success is judged by; one against a reference counts with the reference's own."""
     if evidence.estimate is not None and evidence.estimate.resolved:
         return evidence.estimate.relative_l2
-    return None if truth is None else truth.rel_l2
+    return None if truth is None else truth.rel_l2 + (trust.reference_error or 0.0)
 
 
 def _flags(trust: Trust, evidence: Evidence, truth: Accuracy | None) -> tuple[Flag, ...]:
@@ -156,7 +157,7 @@ def _aliased(trust: Trust) -> bool:
 
 def _far(trust: Trust, evidence: Evidence, truth: Accuracy | None) -> bool:
     """Whether the evidence says that this is no solution."""
-    error = _error(evidence, truth)
+    error = _error(trust, evidence, truth)
     if error is None:
         return (trust.residual_held_out or 0.0) > WORST_RESIDUAL or (trust.boundary_violation or 0.0) > WORST_VIOLATION
     # The coarse solution reads coefficients and values only: far from it, a small defect means a wrong residual or kinks.
