@@ -78,11 +78,11 @@ def discretise(
 
     def coefficient(name: str, function: Callable[[Tensor], Tensor | None]) -> Field | None:
         absent = getattr(type(problem), name) is getattr(SecondOrder, name)
-        return None if absent or function(at_time(grid.points()[:1], time)) is None else _on_arrays(function, time)
+        return None if absent or function(at_time(grid.points()[:1], time)) is None else on_arrays(function, time)
 
     return assemble(
         grid,
-        source=_on_arrays(data.source, time),
+        source=on_arrays(data.source, time),
         faces=faces,
         diffusion=coefficient("diffusion", problem.diffusion),
         advection=coefficient("advection", problem.advection),
@@ -106,10 +106,10 @@ def _discrete_face(condition: Dirichlet | Neumann | Robin | Periodic, time: floa
 def _face_value(condition: Dirichlet | Neumann | Robin, value: Value, time: float | None) -> Field:
     if not callable(value):
         return float(value)
-    return _on_arrays(lambda x: evaluate(label(condition), value, x), time)
+    return on_arrays(lambda x: evaluate(label(condition), value, x), time)
 
 
-def _on_arrays(function: Callable[[Tensor], Tensor | None], time: float | None) -> Callable[[Array], Array]:
+def on_arrays(function: Callable[[Tensor], Tensor | None], time: float | None = None) -> Callable[[Array], Array]:
     """A torch function of (n, d) as a numpy function of the space coordinates, without its column if it has one."""
 
     def evaluated(points: Array) -> Array:

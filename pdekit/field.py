@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol, final
@@ -13,8 +13,12 @@ import torch
 from torch import Tensor, nn
 
 from .discrete import Grid, GridFunction
+from .discrete.finite_elements import Elements
+from .discrete.mesh import Mesh
+from .discrete.mesh_function import MeshFunction
 from .errors import NotApplicableError
 from .kernels import DerivativeSource, Plan, check_smoothness, select_kernel
+from .kernels.plan import stacked
 
 _COEFFICIENT = "coefficient."
 
@@ -121,7 +125,7 @@ class GridField:
 
     def __call__(self, x: Tensor) -> Tensor:
         """Interpolated values (n, 1); outside the grid, where a cubic would run away, the nearest ones in it."""
-        inside = np.clip(x.detach().cpu().to(torch.float64).numpy(), self.grid.lower, self.grid.upper)
+        inside = np.clip(_array(x), self.grid.lower, self.grid.upper)
         return torch.from_numpy(self.function(inside))[:, None]
 
     @cached_property
@@ -151,6 +155,71 @@ class GridField:
 
 @final
 @dataclass(frozen=True, eq=False)
+class MeshField:
+    """A finite element function: nodal values on a mesh, polynomials between them.
+
+    Args:
+        elements: the space, N nodes.
+        nodal: values (N,).
+    """
+
+    elements: Elements
+    nodal: np.ndarray
+
+    @property
+    def parameters(self) -> int:
+        """Number of nodal values."""
+        return int(self.nodal.size)
+
+    @property
+    def coefficients(self) -> Mapping[str, float]:
+        """None: finite elements solve direct problems."""
+        return {}
+
+    @cached_property
+    def function(self) -> MeshFunction:
+        """The same in numpy."""
+        return MeshFunction(self.elements, self.nodal)
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Values (n, 1)."""
+        return torch.from_numpy(self.function(_array(x)))[:, None]
+
+    def derivatives(self, x: Tensor, plan: Plan) -> DerivativeSource:
+        """Value and gradient, which jumps between cells; the strong residual is not a function, the weak one is.
+
+        Raises:
+            NotApplicableError: a second derivative is asked for.
+        """
+        if plan.order > 1:
+            raise NotApplicableError("MeshField: finite elements have no strong residual; assess them by the weak form")
+        value, gradient = self.function.with_gradient(_array(x))
+        columns = {(): value} | {(axis,): slope for axis, slope in enumerate(gradient.T)}
+        return stacked({axes: torch.from_numpy(part)[:, None] for axes, part in columns.items()}, (), None)
+
+    def tensors(self) -> dict[str, Tensor]:
+        """The values and the mesh."""
+        mesh = self.elements.mesh
+        arrays = {"values": self.nodal, "degree": np.array(self.elements.degree), "points": mesh.points}
+        arrays |= {"cells": mesh.cells} | {f"part.{name}": facets for name, facets in mesh.parts.items()}
+        return {f"mesh.{name}": torch.from_numpy(np.ascontiguousarray(a)) for name, a in arrays.items()}
+
+    @staticmethod
+    def restored(tensors: Mapping[str, Tensor]) -> MeshField:
+        """The field that `tensors` describes."""
+        prefix = "mesh.part."
+        parts = {name.removeprefix(prefix): t.numpy() for name, t in tensors.items() if name.startswith(prefix)}
+        mesh = Mesh(tensors["mesh.points"].numpy(), tensors["mesh.cells"].numpy(), parts)
+        return MeshField(Elements(mesh, int(tensors["mesh.degree"])), tensors["mesh.values"].numpy())
+
+
+def _array(x: Tensor) -> np.ndarray:
+    array: np.ndarray = x.detach().to("cpu", torch.float64).numpy()
+    return array
+
+
+@final
+@dataclass(frozen=True, eq=False)
 class SumField:
     """The sum of several fields, such as a network and a coarse correction."""
 
@@ -171,9 +240,33 @@ class SumField:
         return torch.stack([part(x) for part in self.parts]).sum(dim=0)
 
     def derivatives(self, x: Tensor, plan: Plan) -> DerivativeSource:
-        """Not available when a part lives on a grid."""
-        raise NotApplicableError("SumField: has no strong residual; assess it against a finer solution instead")
+        """Sum of the parts' derivatives.
+
+        Raises:
+            NotApplicableError: a part has no such derivatives: grid values none, finite elements only first ones.
+        """
+        return _Sum(tuple(part.derivatives(x, plan) for part in self.parts))
 
     def tensors(self) -> dict[str, Tensor]:
         """The parts' tensors with the part's number in front."""
         return {f"part{i}.{name}": t for i, part in enumerate(self.parts) for name, t in part.tensors().items()}
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class _Sum:
+    """Sum of derivatives, float64 on the CPU."""
+
+    sources: tuple[DerivativeSource, ...]
+
+    def partial(self, axes: tuple[int, ...]) -> Tensor:
+        return self._sum(lambda source: source.partial(axes))
+
+    def gradient(self, axes: tuple[int, ...]) -> Tensor:
+        return self._sum(lambda source: source.gradient(axes))
+
+    def laplacian(self, axes: tuple[int, ...]) -> Tensor:
+        return self._sum(lambda source: source.laplacian(axes))
+
+    def _sum(self, read: Callable[[DerivativeSource], Tensor]) -> Tensor:
+        return torch.stack([read(source).to("cpu", torch.float64) for source in self.sources]).sum(dim=0)

@@ -17,7 +17,7 @@ DIRECTORIES = {"pdekit": ROOT / "pdekit", "pdekit.problems": ROOT / "problems", 
 # its own layer only what PEERS names.
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("errors", "checks", "files", "environment", "record", "codec", "options", "result"),
-    ("domain", "sampling", "geometry", "nn", "kernels", "jet", "optim", "discrete", "spectrum"),
+    ("domain", "sampling", "geometry", "nn", "kernels", "jet", "optim", "discrete", "spectrum", "lattice"),
     (
         *(
             "conditions",
@@ -29,6 +29,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
             "check",
             "constraints",
             "discretise",
+            "galerkin",
             "evolution",
             "operator",
             "field",
@@ -41,6 +42,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
             "solution",
             "section",
             "trust",
+            "scales",
             "report",
             "storage",
             "export",
@@ -67,6 +69,7 @@ PEERS: dict[str, frozenset[str]] = {
     "result": LOWEST | {"record"},
     "sampling": frozenset({"domain"}),
     "geometry": frozenset({"domain", "sampling"}),
+    "lattice": frozenset({"domain"}),
     "kernels": frozenset({"nn"}),
     "jet": frozenset({"kernels"}),
     "optim": frozenset({"kernels"}),
@@ -78,6 +81,7 @@ PEERS: dict[str, frozenset[str]] = {
     "constraints": DATA,
     "discretise": DATA,
     "evolution": DATA | {"discretise"},
+    "galerkin": DATA | {"discretise"},
     "operator": DATA,
     "preflight": frozenset({"recipe"}),
     "loop": frozenset({"recipe", "preflight"}),
@@ -85,6 +89,7 @@ PEERS: dict[str, frozenset[str]] = {
     "resume": frozenset({"recipe", "loop", "rundir", "checkpoint"}),
     "train": frozenset({"recipe", "preflight", "interrupt", "progress", "loop", "rundir", "checkpoint", "resume"}),
     "trust": frozenset({"solution"}),
+    "scales": frozenset({"trust"}),
     "report": frozenset({"solution", "study"}),
     "section": frozenset({"solution"}),
     "storage": frozenset({"solution", "report", "study", "config"}),

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import IllPosedError, SingularSystemError
+from ..errors import SingularSystemError
+from .factorise import CONDITION_LIMIT, check_range, solve_sparse
 from .star import Star
 from .system import LinearSystem
 
 FloatArray = NDArray[np.float64]
-_CONDITION_LIMIT = 1e14  # beyond it a solution in double precision has no digit left
 
 
 def solve_direct(system: LinearSystem) -> FloatArray:
@@ -45,7 +45,7 @@ def _by_sine_transform(system: LinearSystem, star: Star) -> FloatArray:
     eigenvalues = star.eigenvalues(system.grid.shape)
     size = np.abs(eigenvalues)
     worst = np.unravel_index(int(size.argmin()), size.shape)
-    if size[worst] * _CONDITION_LIMIT <= size.max():
+    if size[worst] * CONDITION_LIMIT <= size.max():
         mode = tuple(int(k) + 1 for k in worst)
         raise SingularSystemError(
             f"solve_direct: sine mode {mode} has eigenvalue {eigenvalues[worst]:.3g} (largest {size.max():.3g}), expected none "
@@ -59,41 +59,8 @@ def _by_sine_transform(system: LinearSystem, star: Star) -> FloatArray:
 
 
 def _by_factorisation(system: LinearSystem) -> FloatArray:
-    from scipy import sparse
-    from scipy.sparse.linalg import splu
-
-    matrix, rhs = system.matrix, system.rhs
-    scale = float(np.abs(matrix).max())
-    if system.null_space:
-        # one more row fixes the mean, one more column takes up what rounding leaves of the imbalance
-        border = system.restrict(system.grid.cells()).reshape(-1, 1) * scale / rhs.size
-        matrix = sparse.bmat([[matrix, border], [border.T, None]])
-        rhs = np.append(rhs, 0.0)
-    # a second right-hand side that excites every mode finds a kernel which `rhs` happens to miss
-    probe = np.cos(np.arange(rhs.size) ** 2 * 0.7)
-    ordering = "MMD_AT_PLUS_A" if system.symmetric else "COLAMD"
-    try:
-        solved = splu(matrix.tocsc(), permc_spec=ordering).solve(np.column_stack([rhs, probe]))
-    except RuntimeError as error:
-        raise SingularSystemError(_singular(system, "an exactly zero pivot")) from error
-    growth = scale * float(np.abs(solved[:, 1]).max())
-    if not np.isfinite(solved).all() or growth > _CONDITION_LIMIT:
-        raise SingularSystemError(_singular(system, f"a condition number of at least {growth:.1g}"))
-    if not system.null_space:
-        return system.extend(solved[:, 0])
-    if not system.symmetric and system.balance is not None:
-        pull = abs(solved[-1, 0]) * float(border.max())
-        limit = system.balance.tolerance * float(np.abs(system.rhs).max())
-        if pull > limit:
-            raise IllPosedError(
-                f"solve_direct: the right-hand side misses the range of the matrix by {pull:.3g}, expected at most {limit:.1g}: "
-                "source and boundary fluxes do not cancel; fix the solution by a Dirichlet or Robin face"
-            )
-    return system.centred(system.extend(solved[:-1, 0]))
-
-
-def _singular(system: LinearSystem, finding: str) -> str:
-    return (
-        f"solve_direct: the matrix of {system.rhs.size} unknowns has {finding}, expected a nonsingular one; "
-        "check the faces and the sign of the reaction coefficient"
-    )
+    border = system.restrict(system.grid.cells()) if system.null_space else None
+    solved, multiplier = solve_sparse(system.matrix, system.rhs, symmetric=system.symmetric, border=border)
+    if border is not None and not system.symmetric and system.balance is not None:
+        check_range(multiplier, border, system.rhs, system.balance.tolerance)
+    return system.centred(system.extend(solved))
