@@ -28,6 +28,13 @@ if TYPE_CHECKING:
     from .domain import Rectangle as Rectangle
     from .errors import PdekitError as PdekitError
     from .errors import PdekitWarning as PdekitWarning
+    from .geometry import Ball as Ball
+    from .geometry import Difference as Difference
+    from .geometry import Disk as Disk
+    from .geometry import Ellipse as Ellipse
+    from .geometry import Intersection as Intersection
+    from .geometry import Polygon as Polygon
+    from .geometry import Union as Union
     from .jet import Jet as Jet
     from .problem import Elliptic as Elliptic
     from .problem import Parabolic as Parabolic
@@ -49,6 +56,7 @@ _NAMES: Final = {
     "conditions": ("Dirichlet", "Initial", "Neumann", "Observations", "Periodic", "Robin"),
     "domain": ("Box", "Hypercube", "Interval", "Points", "Rectangle"),
     "errors": ("PdekitError", "PdekitWarning"),
+    "geometry": ("Ball", "Difference", "Disk", "Ellipse", "Intersection", "Polygon", "Union"),
     "jet": ("Jet",),
     "problem": ("Elliptic", "Parabolic", "Problem"),
     "recipe": ("Budget", "Every"),
@@ -59,7 +67,7 @@ _NAMES: Final = {
     "storage": ("load",),
 }
 _MODULE_OF: Final = {name: module for module, names in _NAMES.items() for name in names}
-_ROOMS: Final = ("discrete", "errors", "kernels", "nn", "optim", "problems", "solvers", "spectrum")
+_ROOMS: Final = ("discrete", "errors", "geometry", "kernels", "nn", "optim", "problems", "solvers", "spectrum")
 
 
 def __getattr__(name: str) -> Any:

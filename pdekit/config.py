@@ -81,11 +81,11 @@ def problem_table(problem: Problem) -> dict[str, Any]:
 
 def reader() -> Reader:
     """What files and command lines may name: configurations of networks, optimisers, relaxations, solvers and their parts."""
-    from . import discrete, domain, nn, optim, sampling, solvers
+    from . import discrete, domain, geometry, nn, optim, sampling, solvers
     from .solver import Solver
 
     kinds: dict[str, type] = {}
-    for module in (domain, discrete, sampling, nn, optim, solvers):
+    for module in (domain, geometry, discrete, sampling, nn, optim, solvers):
         for name, value in vars(module).items():
             if isinstance(value, type) and dataclasses.is_dataclass(value) and not name.startswith("_"):
                 kinds[name] = value

@@ -129,7 +129,15 @@ class Region(ABC):
 
     @abstractmethod
     def placed(self, unit: Tensor, weight: Tensor, part: str | None = None) -> Points:
-        """Points in the region or on a part from points (n, k) of the unit cube with weights summing to 1."""
+        """Points in the region or on a part from points (n, k) of the unit cube with weights summing to 1.
+
+        A region that cannot map the cube onto itself rejects points of its bounding box: the result is then shorter,
+        in the same order, with weights that still sum to the measure.
+        """
+
+    def kept(self, part: str | None = None) -> float:
+        """Expected share of the unit cube's points that `placed` returns; 1 unless it rejects."""
+        return 1.0
 
     @property
     def dim(self) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from numbers import Integral
@@ -12,10 +13,13 @@ import torch
 from torch import Tensor
 
 from .domain import Points, Region, Where
-from .errors import EmptyBoundaryError, MemoryBudgetError, SamplingError
+from .errors import EmptyBoundaryError, EmptyDomainError, MemoryBudgetError, SamplingError
 
 MEMORY_LIMIT = 8 * 2**30
 """Bytes that one point set may take; more is refused before allocation."""
+
+_ATTEMPTS = 12
+"""Doublings of the points drawn before a region is called too thin."""
 
 
 @runtime_checkable
@@ -233,6 +237,34 @@ def check_distinct(name: str, x: Tensor) -> None:
 
 
 def _placed(region: Region, sampler: Sampler, generator: torch.Generator, part: str | None) -> Points:
+    kept = region.kept(part)
+    if kept == 1:
+        points = _mapped(region, sampler, generator, part)
+    else:
+        points = _accepted(region, sampler, generator, part, kept)
+    if region.parameter_dim(part):
+        check_distinct(type(sampler).__name__, points.x)
+    return points
+
+
+def _accepted(region: Region, sampler: Sampler, generator: torch.Generator, part: str | None, kept: float) -> Points:
+    """As many points as the sampler asks for although the region rejects some; about as many by a tensor rule."""
+    dim = region.parameter_dim(part)
+    wanted = sampler.count(dim)
+    tensor = isinstance(sampler, Grid | GaussLegendre)
+    surplus = 1.0 if tensor else 1 + 3 / math.sqrt(wanted)  # three standard deviations of the number accepted
+    for _ in range(_ATTEMPTS):
+        points = _mapped(region, sampler.scaled(surplus / kept, dim), generator, part)
+        if len(points) >= (1 if tensor else wanted):
+            return points if tensor else _first(points, wanted)
+        surplus *= 2
+    raise EmptyDomainError(
+        f"{type(region).__name__}: {len(points)} of about {wanted * surplus / kept / 2:.0f} points of its bounding box "
+        f"accepted, expected {kept:.2g} of them; the region is too thin for {type(sampler).__name__}"
+    )
+
+
+def _mapped(region: Region, sampler: Sampler, generator: torch.Generator, part: str | None) -> Points:
     dim = region.parameter_dim(part)
     count = sampler.count(dim)
     bytes_needed = 8 * count * (region.dim + 1)
@@ -240,11 +272,13 @@ def _placed(region: Region, sampler: Sampler, generator: torch.Generator, part: 
         raise MemoryBudgetError(
             f"{type(sampler).__name__}: {count} points need {bytes_needed} bytes, the limit is {MEMORY_LIMIT}; ask for fewer points"
         )
-    unit, weight = sampler.unit(dim, generator)
-    points = region.placed(unit, weight, part)
-    if dim:
-        check_distinct(type(sampler).__name__, points.x)
-    return points
+    return region.placed(*sampler.unit(dim, generator), part)
+
+
+def _first(points: Points, n: int) -> Points:
+    """The first n of points of equal weight."""
+    normal = None if points.normal is None else points.normal[:n]
+    return Points(points.x[:n], points.weight[:n] * (len(points) / n), normal)
 
 
 def _tensor_product(nodes: Tensor, weights: Tensor, dim: int) -> tuple[Tensor, Tensor]:

@@ -1,0 +1,10 @@
+"""Shapes other than boxes: discs, ellipses, balls, polygons, and their differences, unions and intersections."""
+
+from .csg import Difference as Difference
+from .csg import Intersection as Intersection
+from .csg import Union as Union
+from .leaves import Ball as Ball
+from .leaves import Disk as Disk
+from .leaves import Ellipse as Ellipse
+from .leaves import Polygon as Polygon
+from .shape import Shape as Shape

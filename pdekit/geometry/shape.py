@@ -1,0 +1,178 @@
+"""Shapes: regions without time that know their signed distance and the patches of their boundary."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from functools import cached_property
+from typing import final
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..domain import Points, Region, Where, default_names
+from ..errors import ShapeError, unknown_name
+from .patch import Patch
+
+
+@final
+@dataclass(frozen=True)
+class Piece:
+    """A patch of the boundary and the name of the part it belongs to."""
+
+    part: str
+    patch: Patch
+
+
+class Shape(Region):
+    """A bounded region in one, two or three space dimensions.
+
+    Part names with a dot belong to a group: "hole1" stands for "hole1.left", "hole1.right" and so on.
+    """
+
+    @property
+    @abstractmethod
+    def outline(self) -> tuple[Piece, ...]:
+        """The whole boundary, every piece oriented outward."""
+
+    @abstractmethod
+    def signed_distance(self, x: Tensor) -> Tensor:
+        """A function (n, d) -> (n,) that is negative inside, positive outside and close to the distance near the boundary."""
+
+    @property
+    def given_name(self) -> str | None:
+        """The name that the user gave to the whole boundary, if any."""
+        return None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """x, y, z."""
+        return default_names(len(self._bounds[0]))
+
+    @property
+    def time(self) -> str | None:
+        """None."""
+        return None
+
+    @property
+    def lower(self) -> tuple[float, ...]:
+        """Lower corner of the bounding box."""
+        return self._bounds[0]
+
+    @property
+    def upper(self) -> tuple[float, ...]:
+        """Upper corner of the bounding box."""
+        return self._bounds[1]
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """Names of the parts that are left of the boundary."""
+        return tuple(dict.fromkeys(piece.part for piece in self.outline))
+
+    def resolve(self, where: Where) -> tuple[str, ...]:
+        """Canonical part names of `where`, each once; groups and "boundary" expanded."""
+        wanted = (where,) if isinstance(where, str) else where
+        found: dict[str, None] = {}
+        for name in wanted:
+            group = self._groups.get(name)
+            if group is None:
+                raise unknown_name("boundary part", name, self._groups)
+            found |= dict.fromkeys(group)
+        if not found:
+            raise unknown_name("boundary part", where, self._groups)
+        return tuple(found)
+
+    def measure(self, part: str | None = None) -> float:
+        """Volume by the divergence theorem, length or area of a part patch by patch; exact in one and two dimensions."""
+        if part is None:
+            return sum(piece.patch.volume for piece in self.outline)
+        return sum(patch.measure for patch in self.patches(part))
+
+    def contains(self, x: Tensor, tolerance: float = 1e-12) -> Tensor:
+        """Which rows of x lie inside or within the tolerance, relative to the size of the shape."""
+        if x.ndim != 2 or x.shape[1] != self.dim:
+            raise ShapeError(
+                f"{self._kind}: got points of shape {tuple(x.shape)}, expected (n, {self.dim}), columns {self.names}"
+            )
+        slack = max(self.lengths) * tolerance + 4 * torch.finfo(x.dtype).eps * self._reach
+        return self.signed_distance(x.double()) <= slack
+
+    def parameter_dim(self, part: str | None = None) -> int:
+        """`dim` for the shape, one less for a part."""
+        return self.dim - (part is not None)
+
+    def patches(self, part: str) -> tuple[Patch, ...]:
+        """The patches of a part."""
+        found = tuple(piece.patch for piece in self.outline if piece.part == part)
+        if not found:
+            raise unknown_name("boundary part", part, self._groups)
+        return found
+
+    def kept(self, part: str | None = None) -> float:
+        """Share of the unit cube's points that `placed` returns: in the interior it rejects those of the bounding box."""
+        if part is None:
+            return self.measure() / float(np.prod(self.lengths))
+        patches = self.patches(part)
+        return self.measure(part) / sum(patch.measure / patch.kept for patch in patches)
+
+    def placed(self, unit: Tensor, weight: Tensor, part: str | None = None) -> Points:
+        """In the interior, the points of the bounding box that lie inside; on a part, uniform in arc length or area."""
+        if unit.ndim != 2 or unit.shape[1] != self.parameter_dim(part):
+            raise ShapeError(
+                f"{self._kind}: got unit points of shape {tuple(unit.shape)}, expected (n, {self.parameter_dim(part)})"
+            )
+        return self._inside(unit, weight) if part is None else self._on(part, unit, weight)
+
+    def _inside(self, unit: Tensor, weight: Tensor) -> Points:
+        lower, upper = (torch.tensor(corner, dtype=unit.dtype) for corner in self._bounds)
+        x = lower + (upper - lower) * unit
+        inside = self.signed_distance(x) <= 0
+        weight = weight[inside]
+        return Points(x[inside], weight * (self.measure() / weight.sum()))
+
+    def _on(self, part: str, unit: Tensor, weight: Tensor) -> Points:
+        """The first parameter chooses the patch; what is left of it goes on as that patch's own."""
+        patches = self.patches(part)
+        flat, weights = unit.numpy(), weight.numpy()
+        ends = np.cumsum([patch.measure / patch.kept for patch in patches])
+        ends /= ends[-1]
+        first = flat[:, 0] if flat.shape[1] else (np.arange(len(flat)) + 0.5) / len(flat)
+        owner = np.minimum(np.searchsorted(ends, first, side="right"), len(patches) - 1)
+        x, normal = np.empty((len(flat), self.dim)), np.empty((len(flat), self.dim))
+        kept = np.zeros(len(flat), bool)
+        for number, patch in enumerate(patches):
+            mine = owner == number
+            start = ends[number - 1] if number else 0.0
+            own = flat[mine].copy()
+            own[:, :1] = np.clip((own[:, :1] - start) / (ends[number] - start), 0.0, 1.0)
+            x[mine], normal[mine], kept[mine] = patch.at(own)
+        total = self.measure(part) / max(weights[kept].sum(), np.finfo(float).tiny)
+        return Points(*(torch.from_numpy(array[kept]) for array in (x, weights * total, normal)))
+
+    @cached_property
+    def _bounds(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        corners = [piece.patch.bounds for piece in self.outline]
+        lower, upper = np.min([a for a, _ in corners], axis=0), np.max([b for _, b in corners], axis=0)
+        return tuple(float(a) for a in lower), tuple(float(b) for b in upper)
+
+    @cached_property
+    def _reach(self) -> float:
+        """Largest coordinate: what floating-point coordinates are rounded relative to."""
+        return max(abs(c) for corner in self._bounds for c in corner)
+
+    @cached_property
+    def _groups(self) -> dict[str, tuple[str, ...]]:
+        """Parts by every name that stands for some of them."""
+        groups = {"boundary": self.parts}
+        for part in self.parts:
+            words = part.split(".")
+            for length in range(1, len(words) + 1):
+                name = ".".join(words[:length])
+                groups[name] = (*groups.get(name, ()), part)
+        holes = tuple(part for part in self.parts if part.split(".")[0].rstrip("0123456789") == "hole")
+        return groups | ({"holes": holes} if holes else {})
+
+    @property
+    def _kind(self) -> str:
+        return type(self).__name__.lower()
