@@ -12,9 +12,9 @@ import torch
 from torch import Tensor, nn
 
 from .errors import ConfigError, DivergenceError, unknown_name
-from .optim import GradientStepper, IterativeStepper
+from .optim import ClosureStepper, GradientStepper, IterativeStepper, SystemStepper
 from .preflight import trainable
-from .recipe import Objective, Phase, Probe, StopRule, Turn
+from .recipe import Objective, Phase, Probe, StopRule, Turn, system_of, weighted
 from .record import Record
 
 State = dict[str, dict[str, Tensor]]  # player -> parameter or buffer -> tensor
@@ -64,24 +64,19 @@ class Mover:
 
         return evaluated
 
+    def iterate(self, stepper: IterativeStepper, batch: Mapping[str, Tensor]) -> float:
+        """Do one iteration of an iterative stepper; return the loss it ends with."""
+        if isinstance(stepper, SystemStepper):
+            return stepper.iterate(system_of(self._objective, self.player, batch, self._weights))
+        assert isinstance(stepper, ClosureStepper)
+        return stepper.iterate(self.closure(batch))
+
     def differentiate(self, total: Tensor) -> None:
         """Write the gradient of the player's own parameters; the other players' stay untouched."""
         for p in self.parameters:
             p.grad = None
         # backward rather than autograd.grad: it lays gradients out as the parameters are, as fused updates require.
         total.backward(inputs=self.parameters)
-
-
-def weighted(terms: Mapping[str, Tensor], weights: Mapping[str, float]) -> tuple[Mapping[str, Tensor], Tensor]:
-    """Return the terms and sum_i weight_i term_i."""
-    total: Tensor | None = None
-    for name, term in terms.items():
-        weight = weights[name]
-        part = term if weight == 1.0 else weight * term
-        total = part if total is None else total + part
-    if total is None:
-        raise ConfigError("losses: got no terms, expected the same terms at every call")
-    return terms, total
 
 
 @final
@@ -302,7 +297,7 @@ class Loop:
         if changed:
             stepper.refresh()
         self._keep(self.loss if math.isfinite(self.loss) else math.inf)
-        value = stepper.iterate(mover.closure(self.batch))
+        value = mover.iterate(stepper, self.batch)
         if not self._healthy(value, mover.player):
             if not self._undone(value, mover):
                 raise self.diverged(value)

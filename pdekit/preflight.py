@@ -9,9 +9,12 @@ import torch
 from torch import Tensor, nn
 
 from .errors import ConfigError, GraphError, NonFiniteError, ShapeError, unknown_name
-from .recipe import Objective, Phase
+from .optim import SystemOptimizer
+from .recipe import Objective, Phase, system_of
 
 RESERVED_COLUMNS = frozenset({"step", "phase", "seconds", "loss"})
+
+_SAME_LOSS = 1e-3  # relative; both are sums of the same numbers, in float32 perhaps
 
 
 def trainable(player: nn.Module) -> list[nn.Parameter]:
@@ -82,6 +85,30 @@ def check_terms(objective: Objective, player: str, batch: Mapping[str, Tensor]) 
             "parameters; expected torch operations on the network's output, without .detach(), .item() or NumPy"
         )
     return terms
+
+
+def check_systems(
+    objective: Objective, phases: Sequence[Phase], batch: Mapping[str, Tensor], weights: Mapping[str, float]
+) -> None:
+    """Refuse second-order optimisers where the objective, or its size, does not suit them.
+
+    Raises:
+        NotApplicableError: no residuals, or not the kind the optimiser needs.
+        MemoryBudgetError: the Jacobian and what is made of it would not fit, before anything is allocated.
+        ConfigError: the squares of the residuals do not sum to the loss, though the objective says so.
+    """
+    for turn in dict.fromkeys(turn for phase in phases for turn in phase.turns):
+        if isinstance(turn.optimizer, SystemOptimizer):
+            system = system_of(objective, turn.player, batch, weights)
+            turn.optimizer.check(system)
+            if not system.least_squares:
+                continue
+            loss, squares = system.loss(), float(system.residual().square().sum())
+            if abs(loss - squares) > _SAME_LOSS * (abs(loss) + abs(squares)):
+                raise ConfigError(
+                    f"player {turn.player!r}: the squares of its residuals sum to {squares:.6g}, expected its loss "
+                    f"{loss:.6g}; give each block the root of its point weights, or set least_squares to False"
+                )
 
 
 def checked_weights(weights: Mapping[str, float] | None, terms: Iterable[str]) -> dict[str, float]:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol, final
+from typing import Protocol, final, runtime_checkable
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from .checks import integer, real
-from .errors import ConfigError
-from .optim import Constant, Optimizer, Schedule
+from .errors import ConfigError, NotApplicableError
+from .optim import Block, Constant, Optimizer, Schedule, System
 from .record import Record
 
 
@@ -31,6 +31,49 @@ class Objective(Protocol):
 
     def losses(self, player: str, batch: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
         """Return the raw scalar terms that this player minimises; the same names at every call."""
+
+
+@runtime_checkable
+class BlockObjective(Objective, Protocol):
+    """An objective that shows the residuals its losses are made of, for second-order optimisers."""
+
+    @property
+    def least_squares(self) -> bool:
+        """Whether the weighted squares of the blocks sum to the loss; otherwise they are the metric of an energy."""
+
+    def blocks(self, player: str, batch: Mapping[str, Tensor]) -> Sequence[Block]:
+        """Return the player's residual blocks, each named after a loss term; nothing is evaluated yet."""
+
+
+def weighted(terms: Mapping[str, Tensor], weights: Mapping[str, float]) -> tuple[Mapping[str, Tensor], Tensor]:
+    """Return the terms and sum_i weight_i term_i."""
+    total: Tensor | None = None
+    for name, term in terms.items():
+        weight = weights[name]
+        part = term if weight == 1.0 else weight * term
+        total = part if total is None else total + part
+    if total is None:
+        raise ConfigError("losses: got no terms, expected the same terms at every call")
+    return terms, total
+
+
+def system_of(objective: Objective, player: str, batch: Mapping[str, Tensor], weights: Mapping[str, float]) -> System:
+    """The residual blocks of a player with its weighted loss, for optimisers that use curvature.
+
+    Raises:
+        NotApplicableError: the objective has none.
+    """
+    if not isinstance(objective, BlockObjective):
+        raise NotApplicableError(
+            f"player {player!r}: its loss shows no residuals, expected least squares or an energy; use Adam or LBFGS"
+        )
+    return System(
+        objective.players[player],
+        objective.blocks(player, batch),
+        weights,
+        lambda: weighted(objective.losses(player, batch), weights)[1],
+        least_squares=objective.least_squares,
+    )
 
 
 @final

@@ -15,7 +15,7 @@ from .checks import integer
 from .errors import ConfigError, DivergenceError
 from .interrupt import Interrupted, InterruptGuard
 from .loop import Loop, State, load_state
-from .preflight import check_players, check_terms, checked_weights
+from .preflight import check_players, check_systems, check_terms, checked_weights
 from .progress import Progress, Quiet
 from .recipe import Below, Budget, Every, Objective, Phase, Probe, Stalled, StopRule, Turn
 from .record import Record
@@ -140,6 +140,7 @@ def train(
     used = dict.fromkeys([next(iter(objective.players)), *(turn.player for phase in phases for turn in phase.turns)])
     terms = {player: check_terms(objective, player, batch) for player in used}
     checked = checked_weights(weights, (name for player in used for name in terms[player]))
+    check_systems(objective, phases, batch, checked)
     loop = Loop(
         objective=objective,
         phases=phases,

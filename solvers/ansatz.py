@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from enum import Enum
-from typing import final
+from typing import Any, final
 
 import torch
 from torch import Tensor, nn
 
 from ..conditions import Condition
 from ..constraints import hard_constraint
-from ..errors import CheckpointError, DtypeError, ShapeError
+from ..errors import CheckpointError, ConfigError, DtypeError, ShapeError
 from ..field import NetworkField
 from ..jet import Jet
 from ..kernels import Derivatives, ForwardKernel, Kernel, Plan, Recorder, Tabulated, select_kernel
@@ -145,9 +145,21 @@ class Jets:
         self._problem, self._function, self._steps = problem, function, steps
         self._coefficients, self._outputs = coefficients or {}, outputs or problem.outputs
         self._kernels: dict[Plan, Kernel] = {}
-        self._batch: Mapping[str, Tensor] | None = None
-        self._memos: dict[str, dict[str, Tensor]] = {}
-        self._tabulated: dict[tuple[str, Plan], nn.Module] = {}
+        self._known = _Known()
+
+    def of(self, ansatz: nn.Module) -> Jets:
+        """Jets of a copy of the ansatz at the same points: data and constraints known there are shared.
+
+        Raises:
+            ConfigError: not an Ansatz.
+        """
+        if not isinstance(ansatz, Ansatz):
+            raise ConfigError(
+                f"Jets.of: got a {type(ansatz).__name__}, expected an Ansatz; pass on what a block is given"
+            )
+        other = Jets(self._problem, ansatz.function, dict(ansatz.unknowns), outputs=self._outputs)
+        other._known = self._known
+        return other
 
     def plan(self, expression: Callable[[Jet], object]) -> Plan:
         """Which derivatives an expression asks for, found by evaluating it at two points of the domain."""
@@ -160,15 +172,14 @@ class Jets:
 
     def __call__(self, name: str, batch: Mapping[str, Tensor], plan: Plan) -> Jet:
         """The jet on one point set of the batch."""
-        if batch is not self._batch:
-            self._batch, self._memos, self._tabulated = batch, {}, {}
+        self._known.enter(batch)
         x = batch[f"{name}.x"]
         return jet_of(
             self._problem,
             x,
             self._derivatives(name, x, plan),
             self._coefficients,
-            memo=self._memos.setdefault(name, {}),
+            memo=self._known.memos.setdefault(name, {}),
             outputs=self._outputs,
         )
 
@@ -185,8 +196,23 @@ class Jets:
         function = self._function
         if not isinstance(function, HardConstraint) or not isinstance(kernel, ForwardKernel):
             return function
-        if (name, plan) not in self._tabulated:
-            distance = Tabulated(function.distance, x, plan)
+        known = self._known.constraints
+        if (name, plan) not in known:
             lift = None if function.lift is None else Tabulated(function.lift, x, plan)
-            self._tabulated[name, plan] = HardConstraint(function.network, distance, lift)
-        return self._tabulated[name, plan]
+            known[name, plan] = Tabulated(function.distance, x, plan), lift
+        return HardConstraint(function.network, *known[name, plan])
+
+
+@final
+class _Known:
+    """What does not change while the points of a batch stay."""
+
+    def __init__(self) -> None:
+        self._batch: Mapping[str, Tensor] | None = None
+        self.memos: dict[str, dict[str, Any]] = {}
+        self.constraints: dict[tuple[str, Plan], tuple[Tabulated, Tabulated | None]] = {}
+
+    def enter(self, batch: Mapping[str, Tensor]) -> None:
+        """Forget everything if the batch is another one."""
+        if batch is not self._batch:
+            self._batch, self.memos, self.constraints = batch, {}, {}

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, final
+from functools import partial
+from typing import Protocol, final, runtime_checkable
 
 import torch
 from torch import Tensor
 
 from ..conditions import Condition, Observations, Periodic, label, mismatch
 from ..errors import EquationError, NotApplicableError
+from ..field import Field
 from ..jet import Jet, column
 from ..kernels import Plan
+from ..optim import Block
 from ..problem import Problem
 from ..recipe import Objective, Turn
 from .ansatz import Ansatz, Jets
@@ -73,6 +76,36 @@ class Formulation(Protocol):
 
 
 @final
+@dataclass(frozen=True)
+class SelfEstimate:
+    """What a loss that is an error estimate says of the field found.
+
+    Args:
+        energy_error: relative energy error, on more points and test functions than training had.
+        seen: part of it that the training's own points and test functions see, from 0 to 1.
+        spread: factor by which it may at most be off; None where no bound is known.
+    """
+
+    energy_error: float
+    seen: float
+    spread: float | None
+
+    def __str__(self) -> str:
+        bound = (
+            "" if self.spread == 1 else " without bound" if self.spread is None else f" up to {self.spread:.3g}-fold"
+        )
+        return f"relative energy error {self.energy_error:.2g}{bound} by its loss, which saw {self.seen:.0%} of it"
+
+
+@runtime_checkable
+class SelfEstimating(Objective, Protocol):
+    """An objective whose loss is an error estimate."""
+
+    def estimate(self, field: Field) -> SelfEstimate:
+        """Evaluate it for a finished field."""
+
+
+@final
 class Conditions:
     """The soft conditions' mean squared mismatch on a batch, one term each.
 
@@ -96,25 +129,36 @@ class Conditions:
 
     def gaps(self, batch: Mapping[str, Tensor]) -> dict[str, tuple[str, tuple[Tensor, ...]]]:
         """By label: the name of the point set, and the mismatches there, (n, 1) each."""
-        return {label(c): self._gaps(c, batch) for c in self._conditions}
+        return {label(c): (self._points(c), self._gaps(c, batch, self._jets)) for c in self._conditions}
 
-    def _gaps(self, condition: Condition, batch: Mapping[str, Tensor]) -> tuple[str, tuple[Tensor, ...]]:
+    def blocks(self, batch: Mapping[str, Tensor]) -> list[Block]:
+        """The mismatches as residual blocks, one per condition; their squares sum to `terms`."""
+        return [
+            mean_block(label(c), batch, self._points(c), partial(self._gaps, c, batch), self._jets)
+            for c in self._conditions
+        ]
+
+    def _points(self, condition: Condition) -> str:
+        """Name of the point set whose weights count."""
+        return f"{label(condition)}.lower" if isinstance(condition, Periodic) else label(condition)
+
+    def _gaps(self, condition: Condition, batch: Mapping[str, Tensor], jets: Jets) -> tuple[Tensor, ...]:
         name = label(condition)
         plan = self._plans[name]
         match condition:
             case Periodic():
-                lower, upper = (self._jets(f"{name}.{side}", batch, plan) for side in ("lower", "upper"))
-                return f"{name}.lower", periodic_gaps(condition, lower, upper)
+                lower, upper = (jets(f"{name}.{side}", batch, plan) for side in ("lower", "upper"))
+                return periodic_gaps(condition, lower, upper)
             case Observations():
-                u = self._jets(name, batch, plan)[condition.component]
-                return name, (u.value - u.data("values", condition.values.to),)
+                u = jets(name, batch, plan)[condition.component]
+                return (u.value - u.data("values", condition.values.to),)
             case _:
-                u = self._jets(name, batch, plan)[condition.component]
+                u = jets(name, batch, plan)[condition.component]
                 normal = batch[f"{name}.normal"]
                 gap = mismatch(
                     condition, u, self._problem.domain.time, lambda jet: self._problem.normal_flux(jet, normal)
                 )
-                return name, (gap,)
+                return (gap,)
 
     def _plan(self, condition: Condition) -> Plan:
         time = self._problem.domain.time
@@ -131,6 +175,27 @@ class Conditions:
                     return mismatch(condition, part, time, lambda jet: self._problem.normal_flux(jet, normal))
 
         return self._jets.plan(expression)
+
+
+def mean_block(
+    name: str,
+    batch: Mapping[str, Tensor],
+    points: str,
+    residuals: Callable[[Jets], tuple[Tensor, ...]],
+    jets: Jets,
+) -> Block:
+    """The block whose squares sum to the weighted mean of the residuals' squares over a point set.
+
+    Args:
+        name: of the loss term.
+        batch: the points.
+        points: name of the point set whose weights count.
+        residuals: jets to columns (n, 1).
+        jets: of the ansatz that is trained.
+    """
+    weight = batch[f"{points}.weight"]
+    root = (weight / weight.sum()).sqrt()[:, None]
+    return Block(name, len(root), lambda ansatz: root * torch.cat(residuals(jets.of(ansatz)), 1))
 
 
 def periodic_gaps(condition: Periodic, lower: Jet, upper: Jet) -> tuple[Tensor, Tensor]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import final
 
 import torch
@@ -12,12 +13,12 @@ from torch import Tensor, nn
 from ..checks import real
 from ..conditions import Condition
 from ..nn import MLP
-from ..optim import Adam, Cosine
+from ..optim import Adam, Block, Cosine
 from ..problem import Problem
 from ..recipe import Objective, Turn
-from .ansatz import Enforcement
+from .ansatz import Enforcement, Jets
 from .collocation import INTERIOR, Collocation, mean
-from .formulation import Conditions, Task, equations, weights_of
+from .formulation import Conditions, Task, equations, mean_block, weights_of
 from .neural import Neural, Training
 
 
@@ -77,9 +78,20 @@ class _StrongObjective:
         return self._task.points.sample(generator)
 
     def losses(self, player: str, batch: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
-        parts = equations(self._task.problem, self._jets(INTERIOR, batch, self._plan))
-        first, *rest = (mean(batch, INTERIOR, (part / self._task.scale) ** 2) for part in parts)
+        first, *rest = (mean(batch, INTERIOR, part**2) for part in self._residuals(batch, self._jets))
         return {"pde": sum(rest, first)} | self._conditions.terms(batch)
+
+    @property
+    def least_squares(self) -> bool:
+        return True
+
+    def blocks(self, player: str, batch: Mapping[str, Tensor]) -> list[Block]:
+        equation = mean_block("pde", batch, INTERIOR, partial(self._residuals, batch), self._jets)
+        return [equation, *self._conditions.blocks(batch)]
+
+    def _residuals(self, batch: Mapping[str, Tensor], jets: Jets) -> tuple[Tensor, ...]:
+        parts = equations(self._task.problem, jets(INTERIOR, batch, self._plan))
+        return tuple(part / self._task.scale for part in parts)
 
 
 def pinn() -> Neural:

@@ -1,13 +1,21 @@
 """Optimisers and schedules as immutable configs."""
 
+from .base import ClosureStepper as ClosureStepper
 from .base import GradientStepper as GradientStepper
 from .base import IterativeStepper as IterativeStepper
 from .base import Optimizer as Optimizer
 from .base import Stepper as Stepper
+from .base import SystemOptimizer as SystemOptimizer
+from .base import SystemStepper as SystemStepper
+from .blocks import Block as Block
+from .blocks import Size as Size
+from .blocks import System as System
 from .first_order import SGD as SGD
 from .first_order import Adam as Adam
 from .first_order import TorchOptimizer as TorchOptimizer
 from .lbfgs import LBFGS as LBFGS
+from .levenberg_marquardt import LevenbergMarquardt as LevenbergMarquardt
+from .normal_equations import Form as Form
 from .schedule import Constant as Constant
 from .schedule import Cosine as Cosine
 from .schedule import Exponential as Exponential

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from .blocks import System
 
 Closure = Callable[[], Tensor]
 
@@ -23,7 +26,7 @@ class Optimizer(Protocol):
         """The step length that a schedule scales."""
 
     def build(self, parameters: Sequence[nn.Parameter]) -> Stepper:
-        """Make a fresh `GradientStepper` or `IterativeStepper` over the parameters."""
+        """Make a fresh stepper over the parameters."""
 
 
 class Stepper(ABC):
@@ -54,7 +57,7 @@ class GradientStepper(Stepper):
 
 
 class IterativeStepper(Stepper):
-    """Evaluates loss and gradient itself; one `iterate` is one iteration.
+    """Evaluates what it needs itself; one `iterate` is one iteration.
 
     So budgets, probes and checkpoints fire per iteration, as with a first-order method.
     """
@@ -63,6 +66,18 @@ class IterativeStepper(Stepper):
     @abstractmethod
     def end_reason(self) -> str | None:
         """Why no further progress is possible; None while there may be some."""
+
+    @abstractmethod
+    def refresh(self) -> None:
+        """Forget the values at the current point: the function has changed under it."""
+
+    @abstractmethod
+    def restart(self) -> None:
+        """Forget everything learned, the end reason included, and take a more careful first step."""
+
+
+class ClosureStepper(IterativeStepper):
+    """Works with the loss and its gradient."""
 
     @abstractmethod
     def iterate(self, closure: Closure) -> float:
@@ -75,10 +90,23 @@ class IterativeStepper(Stepper):
             The loss at the parameters the iteration ends with.
         """
 
-    @abstractmethod
-    def refresh(self) -> None:
-        """Forget the loss and gradient of the current point: the function has changed under it."""
+
+class SystemStepper(IterativeStepper):
+    """Works with the residuals that the loss is made of, and their Jacobian."""
 
     @abstractmethod
-    def restart(self) -> None:
-        """Forget everything learned, the end reason included, and take a more careful first step."""
+    def iterate(self, system: System) -> float:
+        """Do one iteration; return the loss at the parameters it ends with."""
+
+
+@runtime_checkable
+class SystemOptimizer(Optimizer, Protocol):
+    """An optimiser that builds a `SystemStepper`."""
+
+    def check(self, system: System) -> None:
+        """Refuse, before the first step, a system that it cannot treat.
+
+        Raises:
+            NotApplicableError: not the kind of loss it needs.
+            MemoryBudgetError: too large, with the bytes.
+        """

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ..checks import integer, real
-from .base import Closure, IterativeStepper
+from .base import Closure, ClosureStepper
 from .linesearch import Trial, strong_wolfe
 
 
@@ -55,13 +55,13 @@ class LBFGS:
         """What messages call it."""
         return "L-BFGS"
 
-    def build(self, parameters: Sequence[nn.Parameter]) -> IterativeStepper:
+    def build(self, parameters: Sequence[nn.Parameter]) -> ClosureStepper:
         """Make the optimiser with empty memory."""
         return _LBFGSStepper(parameters, self)
 
 
 @final
-class _LBFGSStepper(IterativeStepper):
+class _LBFGSStepper(ClosureStepper):
     """The state of a running L-BFGS: curvature pairs and the gradient at the current point."""
 
     def __init__(self, parameters: Sequence[nn.Parameter], config: LBFGS) -> None:
