@@ -4,6 +4,7 @@ Wave numbers k are angular everywhere: sin(4 x) has k = 4.
 
 - on a grid: `spectrum`, `peaks`, `dominant_frequencies`, `BandMeter`/`bands_of`, `dual_norm`
 - at any points: `projection`, `fourier_sum`, `DeltaF`/`delta_f`, `FilterMeter`
+- test functions on a box: `AxisModes`
 - over a run: `BandHistory`, `converged_at`
 """
 
@@ -18,9 +19,16 @@ from .basis import Basis as Basis
 from .basis import Even as Even
 from .basis import Odd as Odd
 from .basis import Periodic as Periodic
+from .cover import Band as Band
+from .cover import Content as Content
+from .cover import content as content
+from .cover import cover as cover
 from .delta import DeltaF as DeltaF
 from .delta import delta_f as delta_f
 from .dual import dual_norm as dual_norm
+from .eigenmodes import AxisModes as AxisModes
+from .eigenmodes import Ends as Ends
+from .eigenmodes import resolved_modes as resolved_modes
 from .filtering import FilterMeter as FilterMeter
 from .filtering import Split as Split
 from .history import BandHistory as BandHistory
@@ -37,6 +45,8 @@ from .modes import Joined as Joined
 from .modes import Modes as Modes
 from .modes import Sines as Sines
 from .modes import Waves as Waves
+from .slopes import slopes_of as slopes_of
+from .slopes import solution_slopes as solution_slopes
 from .transform import Hann as Hann
 from .transform import Peaks as Peaks
 from .transform import Spectrum as Spectrum

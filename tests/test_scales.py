@@ -1,0 +1,249 @@
+"""Scales: what is read off problems and off residuals, and what is refused."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import pytest
+import torch
+from pdekit.problems import (
+    EllipticThreeScale,
+    EllipticTwoScale,
+    Heat,
+    Helmholtz,
+    NewtonLaw,
+    PoissonFourModes,
+    PoissonFourModes3D,
+    PoissonMscale1D,
+    PoissonND,
+    PoissonSine,
+    PoissonTwoFrequency,
+)
+
+from pdekit.conditions import Dirichlet
+from pdekit.domain import Box, Hypercube, Interval, Rectangle
+from pdekit.errors import ConfigError
+from pdekit.field import NetworkField
+from pdekit.nn import Auto, Scales, scale_values
+from pdekit.problem import Elliptic
+from pdekit.scales import recommend_scales
+from pdekit.spectrum import content, cover, slopes_of, solution_slopes
+
+PI = math.pi
+
+
+@dataclass(frozen=True)
+class Wave(Elliptic):
+    """-lap u = |k|^2 prod sin(k_a x_a) on a box, with a boundary value of its own."""
+
+    name: ClassVar[str] = "wave"
+    box: Box
+    k: tuple[float, ...]
+    boundary: float = 0.0
+
+    @property
+    def domain(self):
+        return self.box
+
+    @property
+    def conditions(self):
+        if not self.boundary:
+            return (Dirichlet(),)
+        return (Dirichlet(value=lambda x: torch.sin(self.boundary * x[:, 0:1])),)
+
+    def source(self, x):
+        k = torch.tensor(self.k, dtype=x.dtype)
+        active = k != 0
+        return (k**2).sum() * torch.sin(k[active] * x[:, active]).prod(dim=1, keepdim=True)
+
+
+@dataclass(frozen=True)
+class Oscillating(Elliptic):
+    """-div(A grad u) = 1 on the unit square, A = a matrix or a number times 4 + sin(k (x + y))."""
+
+    name: ClassVar[str] = "oscillating"
+    k: float
+    matrix: bool
+
+    domain = Rectangle()
+    conditions = (Dirichlet(),)
+
+    def diffusion(self, x):
+        a = 4 + torch.sin(self.k * x.sum(dim=1, keepdim=True))
+        return a[:, :, None] * torch.tensor([[1.0, 0.2], [0.2, 0.5]], dtype=x.dtype) if self.matrix else a
+
+    def source(self, x):
+        return torch.ones_like(x[:, 0:1])
+
+
+# The frequencies that solutions have, in coordinates scaled to [-1, 1] --------------------------------------------------
+
+KNOWN = [
+    (PoissonSine(k=1), ()),
+    (PoissonSine(k=7), (7 * PI / 2,)),
+    (PoissonMscale1D(), (6 * PI,)),
+    (PoissonTwoFrequency(), (25 * PI,)),
+    (PoissonFourModes(), (8.0, 24.0)),
+    (PoissonFourModes3D(), (5 * PI / 2, 15 * PI / 2)),
+    (EllipticTwoScale(), (10 * PI,)),
+    (EllipticTwoScale(eps=0.01), (100 * PI,)),
+    (EllipticTwoScale(eps=1e-3), (1000 * PI,)),
+    (EllipticThreeScale(), (10 * PI, 100 * PI)),
+    (Helmholtz(), (4 * PI, 20 * PI)),
+    (Heat(), (4 * PI,)),
+    (PoissonND(dim=5), ()),
+    (PoissonND(dim=2), ()),
+    (NewtonLaw(), ()),
+    (Wave(Rectangle((0, 0), (2, 2)), (25 * PI, 25 * PI)), (25 * PI,)),
+    (Wave(Rectangle((0, 0), (1, 8)), (0.0, 10.0)), (40.0,)),
+    (Wave(Hypercube(5), (40.0, 0.0, 0.0, 0.0, 0.0)), (20.0,)),
+    (Wave(Interval(-1, 1), (0.0,), boundary=30.0), (30.0,)),
+    (Oscillating(100.0, matrix=False), (50.0,)),
+    (Oscillating(100.0, matrix=True), (50.0,)),
+]
+
+
+@pytest.mark.parametrize(("problem", "frequencies"), KNOWN, ids=lambda value: getattr(value, "name", None))
+def test_scales_are_the_frequencies_of_the_solution(problem, frequencies):
+    """A window over the box tells frequencies from each other that are 2 pi apart, so low ones come out 40 % off at worst."""
+    found = recommend_scales(problem)
+    assert found.values[0] == 1.0
+    assert len(found.values) == 1 + len(frequencies)
+    for scale, frequency in zip(found.values[1:], frequencies, strict=True):
+        assert abs(scale - frequency) < (0.04 * frequency if frequency > 18 else 3.5)
+    assert len(found.why) == len(found.values)
+
+
+def test_beyond_the_finest_grid_the_reason_says_so():
+    found = recommend_scales(EllipticTwoScale(eps=1e-5))
+    assert "faster than the finest grid" in found.why[0]
+    assert "faster" not in recommend_scales(EllipticTwoScale(eps=1e-3)).why[0]
+
+
+@pytest.mark.parametrize(
+    ("problem", "origin"),
+    [
+        (PoissonMscale1D(), "source: k = 18."),
+        (EllipticTwoScale(), "coefficient: k = 62.8"),
+        (Heat(), "initial data"),
+        (Wave(Interval(-1, 1), (0.0,), boundary=30.0), "boundary data: k = 30"),
+    ],
+)
+def test_reasons_name_the_data_and_the_wave_number(problem, origin):
+    found = recommend_scales(problem)
+    assert found.why[1].startswith(origin)
+    assert "of the slope" in str(found)
+
+
+def test_floor_and_most():
+    problem = EllipticThreeScale()  # slopes of 50 %, 63 % and 59 %
+    assert len(recommend_scales(problem, Auto(floor=0.7)).values) == 1
+    assert recommend_scales(problem, Auto(most=1)).values[1:] == pytest.approx([10 * PI], rel=0.01)
+
+
+def test_undefined_points_are_left_out():
+    class Cracked(Elliptic):
+        domain, conditions = Interval(0.0, 1.0), (Dirichlet(),)
+
+        def source(self, x):
+            return torch.where((x - 0.5).abs() < 0.01, torch.nan, 1e4 * torch.sin(50 * PI * x))
+
+    assert min(abs(scale - 25 * PI) for scale in recommend_scales(Cracked()).values) < 4
+
+
+# Off the residual of an approximation ----------------------------------------------------------------------------------
+
+
+class _Function(torch.nn.Module):
+    def __init__(self, function):
+        super().__init__()
+        self.function = function
+        self.unused = torch.nn.Parameter(torch.zeros(1, dtype=torch.float64))
+
+    def forward(self, x):
+        return self.function(x) + 0 * self.unused
+
+
+def _missing(function):
+    return recommend_scales(PoissonTwoFrequency(), field=NetworkField(_Function(function)))
+
+
+def test_the_residual_shows_only_what_is_missing():
+    low, high = (lambda x: torch.sin(2 * PI * x)), (lambda x: 0.1 * torch.sin(50 * PI * x))
+    assert _missing(lambda x: low(x) + high(x)).values == (1.0,)
+    assert _missing(high).values == (1.0,)  # the low frequency is the smooth part
+    found = _missing(low)
+    assert found.values[1:] == pytest.approx([25 * PI], rel=1e-2)
+    assert found.why[1].startswith("residual: k = 157")
+    assert _missing(lambda x: low(x) + 0.99 * high(x)).values == (
+        1.0,
+    )  # 1 % of the solution's slope is below the floor
+
+
+# The instruments ------------------------------------------------------------------------------------------------------
+
+
+def test_slopes_are_exact_in_one_dimension():
+    problem, x = EllipticTwoScale(), torch.linspace(0, 1, 4097, dtype=torch.float64)[:, None]
+    (found,) = solution_slopes(problem.source(x)[:, 0].numpy(), [0.5], diffusion=problem.diffusion(x)[:, 0].numpy())
+    expected = np.gradient(problem.exact(x)[:, 0].numpy(), 2 / 4096)
+    assert np.abs(found - expected).max() < 1e-3 * np.abs(expected).max()
+
+
+@pytest.mark.parametrize("reaction", [0.0, 30.0, -30.0])
+def test_slopes_of_a_cosine(reaction):
+    """-lap u + c u = f for u = cos 3x cos 2y, whose flux vanishes on the boundary of (0, pi)^2."""
+    x, y = np.meshgrid(*[np.linspace(0, PI, 257)] * 2, indexing="ij")
+    found = solution_slopes((13 + reaction) * np.cos(3 * x) * np.cos(2 * y), [PI / 2] * 2, reaction=reaction)
+    assert np.abs(found[0] + 3 * PI / 2 * np.sin(3 * x) * np.cos(2 * y)).max() < 1e-2
+    assert np.abs(found[1] + 2 * PI / 2 * np.cos(3 * x) * np.sin(2 * y)).max() < 1e-2
+
+
+def test_slopes_of_order_four_and_in_time():
+    x = np.linspace(-1, 1, 513)
+    (found,) = solution_slopes(np.cos(8 * PI * x), [1.0], order=4)
+    assert np.abs(found + np.sin(8 * PI * x) / (8 * PI) ** 3).max() < 1e-2 / (8 * PI) ** 3
+    (found,) = solution_slopes(np.cos(8 * PI * x), [1.0], time_axis=0)
+    assert np.abs(found + np.sin(8 * PI * x)).max() < 1e-2
+
+
+def test_content_holds_the_energy_of_what_is_not_smooth():
+    s = np.linspace(-1, 1, 1025)
+    found = content([s**4 - s, np.sin(40 * s + 1)])
+    assert found.energy.sum() == pytest.approx(0.5, rel=1e-2)
+    assert found.whole == pytest.approx(0.5 + np.mean((np.cos(PI * s / 2) ** 2 * (s**4 - s)) ** 2) / 0.375, rel=1e-2)
+    assert content([s**4 - 2 * s]).energy.sum() < 1e-20
+
+
+def test_broad_spectra_are_covered_by_octaves():
+    """A peak of width 0.02 has every frequency up to about 1/0.02."""
+    s = np.linspace(-1, 1, 4097)
+    bands = cover(content(slopes_of(np.exp(-((s / 0.02) ** 2)))), floor=0.05, most=8)
+    scales = [band.wavenumber for band in bands]
+    assert len(bands) >= 3
+    assert scales[0] < 40
+    assert 80 < scales[-1] < 250
+    assert sum(band.share**2 for band in bands) == pytest.approx(1.0, abs=0.05)
+
+
+# Values ---------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("values", [(), (0.0,), (1.0, -2.0), (math.nan,), (math.inf,), ("1",), (True,), "12", 3.0])
+def test_bad_scales_are_refused_by_name(values):
+    with pytest.raises(ConfigError, match=r"scales"):
+        Scales(values)
+
+
+def test_reasons_fit_the_scales_and_auto_cannot_be_built():
+    with pytest.raises(ConfigError, match="2 reasons for 1 scales"):
+        Scales((1.0,), ("a", "b"))
+    with pytest.raises(ConfigError, match="recommend_scales"):
+        scale_values("Multiscale", Auto())
+    assert scale_values("Multiscale", Scales((1.0, 2.0))) == scale_values("Multiscale", (1, 2.0)) == (1.0, 2.0)
+    for bad in ({"floor": 0.0}, {"floor": 2.0}, {"most": 0}):
+        with pytest.raises(ConfigError, match="Auto"):
+            Auto(**bad)
