@@ -18,6 +18,7 @@ from .four_modes import PoissonFourModes2D as PoissonFourModes2D
 from .four_modes import PoissonFourModes3D as PoissonFourModes3D
 from .heat import Heat as Heat
 from .helmholtz import Helmholtz as Helmholtz
+from .multiscale import EllipticMultiscale2D as EllipticMultiscale2D
 from .multiscale import EllipticThreeScale as EllipticThreeScale
 from .multiscale import EllipticTwoScale as EllipticTwoScale
 from .newton import NewtonLaw as NewtonLaw
@@ -37,6 +38,7 @@ CATALOGUE: typing.Final[typing.Mapping[str, type[Problem]]] = {
     "poisson-two-frequency": PoissonTwoFrequency,
     "elliptic-two-scale": EllipticTwoScale,
     "elliptic-three-scale": EllipticThreeScale,
+    "elliptic-multiscale-2d": EllipticMultiscale2D,
     "helmholtz": Helmholtz,
     "heat": Heat,
     "poisson-nd": PoissonND,

@@ -115,6 +115,7 @@ LINEAR_ON_GRIDS = {
     "poisson-two-frequency",
     "elliptic-two-scale",
     "elliptic-three-scale",
+    "elliptic-multiscale-2d",
     "helmholtz",
 }
 ELLIPTIC = {*LINEAR_ON_GRIDS, "poisson-nd"}
