@@ -106,7 +106,11 @@ def added(terms: Sequence[Channels]) -> Channels:
 
 
 def joined(parts: Sequence[Channels]) -> Channels:
-    """Return the channels of several functions side by side."""
+    """Return the channels of several functions side by side; affine ones stay affine."""
+    affine = [part for part in parts if isinstance(part, AffineChannels)]
+    if len(affine) == len(parts):
+        value = torch.cat([part.value for part in affine], -1)
+        return AffineChannels(parts[0].layout, value, torch.cat([part.slopes for part in affine], -1))
     return StackedChannels(parts[0].layout, torch.cat([part.stacked() for part in parts], -1))
 
 

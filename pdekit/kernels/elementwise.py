@@ -7,9 +7,10 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from ..nn import CosineSine
 from .channels import AffineChannels, Channels, StackedChannels
 from .composition import compose, compose_affine
-from .functions import has_closed_form
+from .functions import Wave, has_closed_form
 from .fused import compose_affine_fused, compose_fused
 
 
@@ -18,6 +19,9 @@ def composed(function: Callable[[Tensor], Tensor], inner: Channels) -> StackedCh
 
     Plans of order at most 2 run through the fused formulas, unless a compiler does the fusing.
     """
+    if isinstance(function, CosineSine):
+        waves = [composed(Wave(function.amplitude, cosine), inner).data for cosine in (True, False)]
+        return StackedChannels(inner.layout, torch.cat(waves, -1))
     layout = inner.layout
     fused = layout.order <= 2 and has_closed_form(function) and not torch.compiler.is_compiling()
     if isinstance(inner, AffineChannels):

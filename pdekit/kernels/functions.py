@@ -11,7 +11,7 @@ from typing import final
 import torch
 from torch import Tensor
 
-from ..nn import ReLU, Sine, Tanh
+from ..nn import CosineSine, Mixed, ReLU, Sine, Tanh
 
 
 @singledispatch
@@ -39,7 +39,12 @@ def derivatives(
 
 
 def has_closed_form(function: Callable[[Tensor], Tensor]) -> bool:
-    """Whether the function's type has derivatives of its own in the table."""
+    """Whether derivatives of the function are in the table."""
+    match function:
+        case CosineSine():
+            return True  # as two `Wave`s
+        case Mixed():
+            return all(has_closed_form(part) for part in function.functions)
     return derivatives.dispatch(type(function)) is not derivatives.dispatch(object)
 
 
@@ -101,6 +106,38 @@ def _sine(function: Sine, z: Tensor, order: int, value: Tensor | None = None) ->
     while len(result) <= order:
         result.append(-w * w * result[-2])
     return result
+
+
+@final
+@dataclass(frozen=True)
+class Wave:
+    """amplitude cos z, or amplitude sin z."""
+
+    amplitude: float
+    cosine: bool
+
+    def __call__(self, z: Tensor) -> Tensor:
+        """Return the wave."""
+        return self.amplitude * (torch.cos(z) if self.cosine else torch.sin(z))
+
+
+@derivatives.register
+def _wave(function: Wave, z: Tensor, order: int, value: Tensor | None = None) -> list[Tensor]:
+    result = [function(z) if value is None else value]
+    if order >= 1:
+        slope = -torch.sin(z) if function.cosine else torch.cos(z)
+        result.append(function.amplitude * slope)
+    while len(result) <= order:
+        result.append(-result[-2])
+    return result
+
+
+@derivatives.register
+def _mixed(function: Mixed, z: Tensor, order: int, value: Tensor | None = None) -> list[Tensor]:
+    values = (None,) * len(function.functions) if value is None else function.groups(value)
+    groups = zip(function.functions, function.groups(z), values, strict=True)
+    parts = [derivatives(part, units, order, known) for part, units, known in groups]
+    return [torch.cat(terms, -1) for terms in zip(*parts, strict=True)]
 
 
 @derivatives.register

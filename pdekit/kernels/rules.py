@@ -56,8 +56,8 @@ def has_rule(layer: nn.Module) -> bool:
 
 def _parts(layer: nn.Module) -> Iterator[nn.Module]:
     for child in layer.children():
-        if isinstance(child, nn.ModuleList):
-            yield from child
+        if isinstance(child, nn.ModuleList | nn.ModuleDict):
+            yield from child.children()
         else:
             yield child
 

@@ -2,16 +2,33 @@
 
 from __future__ import annotations
 
-from .activations import ACTIVATIONS as ACTIVATIONS
 from .activations import Activation as Activation
 from .activations import Elementwise as Elementwise
 from .activations import ReLU as ReLU
 from .activations import Sine as Sine
 from .activations import Tanh as Tanh
-from .activations import activation as activation
 from .architecture import MLP as MLP
 from .architecture import Architecture as Architecture
 from .architecture import ResNet as ResNet
+from .catalogue import ACTIVATIONS as ACTIVATIONS
+from .catalogue import activation as activation
+from .combined import Adaptive as Adaptive
+from .combined import CosineSine as CosineSine
+from .combined import Mixed as Mixed
+from .compact import BSpline as BSpline
+from .compact import Ricker as Ricker
+from .compact import S2ReLU as S2ReLU
+from .compact import SReLU as SReLU
+from .fourier import FourierFeatures as FourierFeatures
+from .fourier import FrequencyLaw as FrequencyLaw
+from .fourier import Gaussian as Gaussian
+from .fourier import Given as Given
+from .fourier import Positional as Positional
+from .frequency_layers import Modulation as Modulation
+from .frequency_layers import Parts as Parts
+from .frequency_layers import SharedBody as SharedBody
+from .frequency_layers import Slope as Slope
+from .frequency_layers import Waves as Waves
 from .initialisation import Glorot as Glorot
 from .initialisation import He as He
 from .initialisation import Initialisation as Initialisation
@@ -29,6 +46,10 @@ from .layers import Residual as Residual
 from .layers import Scaling as Scaling
 from .layers import Sum as Sum
 from .layers import check_parameters as check_parameters
+from .multiscale import Multiscale as Multiscale
+from .multiscale import Structure as Structure
+from .multiscale import spanning as spanning
+from .phase import PhaseShift as PhaseShift
 from .polynomial import Monomials as Monomials
 from .polynomial import Polynomial as Polynomial
 from .scales import Auto as Auto
@@ -37,3 +58,6 @@ from .scales import Scales as Scales
 from .scales import check_scales as check_scales
 from .scales import scale_values as scale_values
 from .spread import Spread as Spread
+from .subspace import Part as Part
+from .subspace import Subspace as Subspace
+from .subspace import parts_of as parts_of

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Protocol, final
 
 import torch
 from torch import Tensor, nn
 
-from ..errors import ConfigError, unknown_name
+from ..errors import ConfigError
 
 
 class Activation(Protocol):
-    """An elementwise function; immutable, without parameters, compared by value."""
+    """A function of each unit, along the last axis; immutable, without parameters, compared by value."""
 
     @property
     def smoothness(self) -> float:
@@ -91,34 +89,9 @@ class ReLU:
         return torch.relu(z) if self.power == 1 else torch.relu(z) ** self.power
 
 
-ACTIVATIONS: Mapping[str, Callable[[], Activation]] = MappingProxyType(
-    {
-        "tanh": Tanh,
-        "sine": Sine,
-        "relu": ReLU,
-        "relu2": lambda: ReLU(2),
-        "relu3": lambda: ReLU(3),
-    }
-)
-
-
-def activation(name: str) -> Activation:
-    """Return the activation of that name with its default parameters.
-
-    Raises:
-        UnknownNameError: no such activation; the message gives the closest names.
-
-    >>> activation("relu2")
-    ReLU(power=2)
-    """
-    if name not in ACTIVATIONS:
-        raise unknown_name("activation", name, ACTIVATIONS)
-    return ACTIVATIONS[name]()
-
-
 @final
 class Elementwise(nn.Module):
-    """The layer that applies an activation to every element."""
+    """The layer that applies an activation to every unit."""
 
     def __init__(self, function: Activation) -> None:
         super().__init__()

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
 from typing import Protocol, final
 
 import torch
 from torch import nn
 
-from ..errors import ConfigError
-from .activations import Activation, Elementwise, Tanh
-from .initialisation import Glorot, Initialisation, Site, linear
+from .activations import Activation, Tanh
+from .initialisation import Glorot, Initialisation
 from .layers import Network, Residual, Scaling
+from .stack import Stack, check_positive, check_shape
 
 
 class Architecture(Protocol):
@@ -65,7 +64,7 @@ class MLP:
     init: Initialisation = field(default_factory=Glorot)
 
     def __post_init__(self) -> None:
-        check_positive("MLP", width=self.width, depth=self.depth)
+        check_shape("MLP", self.width, self.depth, self.activation)
 
     def build(
         self,
@@ -79,14 +78,9 @@ class MLP:
     ) -> nn.Module:
         """Build the network on the CPU; see `Architecture.build`."""
         check_positive("MLP.build", inputs=inputs, outputs=outputs)
-        widths = [inputs, *[self.width] * self.depth, outputs]
-        layers: list[nn.Module] = [Scaling(lower, upper, dtype)]
-        for i, (before, after) in enumerate(pairwise(widths)):
-            site = Site(before, after, self.width, i == 0, self.activation, last=i == self.depth)
-            layers += [linear(site, self.init, generator, dtype), Elementwise(self.activation)]
-        return Network(
-            f"MLP {inputs}-{self.width}x{self.depth}-{outputs}", inputs, outputs, nn.Sequential(*layers[:-1])
-        )
+        stack = Stack(self.width, self.activation, self.init, generator, dtype)
+        body = nn.Sequential(Scaling(lower, upper, dtype), *stack.perceptron(inputs, outputs, self.depth))
+        return Network(f"MLP {inputs}-{self.width}x{self.depth}-{outputs}", inputs, outputs, body)
 
 
 @final
@@ -113,7 +107,7 @@ class ResNet:
     init: Initialisation = field(default_factory=Glorot)
 
     def __post_init__(self) -> None:
-        check_positive("ResNet", width=self.width, depth=self.depth)
+        check_shape("ResNet", self.width, self.depth, self.activation)
 
     def build(
         self,
@@ -127,21 +121,10 @@ class ResNet:
     ) -> nn.Module:
         """Build the network on the CPU; see `Architecture.build`."""
         check_positive("ResNet.build", inputs=inputs, outputs=outputs)
-
-        def layer(before: int, after: int, *, first: bool = False, last: bool = False) -> nn.Linear:
-            return linear(Site(before, after, self.width, first, self.activation, last), self.init, generator, dtype)
-
-        layers: list[nn.Module] = [Scaling(lower, upper, dtype), layer(inputs, self.width, first=True)]
+        stack = Stack(self.width, self.activation, self.init, generator, dtype)
+        layers: list[nn.Module] = [Scaling(lower, upper, dtype), stack.coordinates(inputs)]
         for _ in range(self.depth):
-            halves = [(layer(self.width, self.width), Elementwise(self.activation)) for _ in range(2)]
-            layers.append(Residual(nn.Sequential(*halves[0], *halves[1])))
-        layers.append(layer(self.width, outputs, last=True))
+            layers.append(Residual(nn.Sequential(*stack.hidden(self.width), *stack.hidden(self.width))))
+        layers.append(stack.last(self.width, outputs))
         name = f"ResNet {inputs}-{self.width}x{self.depth}-{outputs}"
         return Network(name, inputs, outputs, nn.Sequential(*layers))
-
-
-def check_positive(owner: str, **values: int) -> None:
-    """Raise ConfigError for the first value that is not a positive integer."""
-    for name, value in values.items():
-        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-            raise ConfigError(f"{owner}.{name}: got {value!r}, expected a positive integer; try 32")

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from ..errors import ConfigError
 from .activations import Activation, Sine
+from .combined import Adaptive
 
 
 @final
@@ -25,6 +26,7 @@ class Site:
         first: whether it reads the coordinates.
         activation: the network's activation.
         last: whether it yields the network's output.
+        factor: what the inputs are multiplied by before they reach the layer.
     """
 
     inputs: int
@@ -33,6 +35,7 @@ class Site:
     first: bool
     activation: Activation
     last: bool = False
+    factor: float = 1.0
 
 
 class Initialisation(Protocol):
@@ -114,7 +117,8 @@ class Siren:
 
     def draw(self, site: Site, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Return a weight (outputs, inputs) and a bias (outputs,)."""
-        frequency = site.activation.frequency if isinstance(site.activation, Sine) else 1.0
+        function = site.activation.function if isinstance(site.activation, Adaptive) else site.activation
+        frequency = function.frequency if isinstance(function, Sine) else 1.0
         bound = 1.0 / site.inputs if site.first else math.sqrt(6.0 / site.inputs) / frequency
         weight = _uniform(site, self.scale * bound / math.sqrt(3.0), generator)
         bias = (2.0 * torch.rand(site.outputs, generator=generator, dtype=torch.float64) - 1.0) / math.sqrt(site.inputs)

@@ -11,8 +11,8 @@ from typing import final
 import torch
 from torch import Tensor, nn
 
-from .architecture import check_positive
 from .layers import Network, Scaling
+from .stack import check_positive
 
 
 @final

@@ -17,7 +17,7 @@ from .initialisation import Glorot, Site, VarianceScaling
 class Spread:
     """First layer s(w . (x - c)) with w ~ N(0, sharpness^2) and centres c uniform in the scaled domain [-1, 1]^d.
 
-    The bias is -w . c, so every unit bends somewhere inside the domain. Other layers follow Glorot's law, the last one
+    The bias is -w . c (times the scale, in multiscale networks), so every unit bends somewhere inside the domain. Other layers follow Glorot's law, the last one
     multiplied by `start`.
 
     Args:
@@ -48,4 +48,4 @@ class Spread:
         shape = (site.outputs, site.inputs)
         weight = self.sharpness * torch.randn(shape, generator=generator, dtype=torch.float64)
         centre = 2.0 * torch.rand(shape, generator=generator, dtype=torch.float64) - 1.0
-        return weight, -(weight * centre).sum(dim=1)
+        return weight, -site.factor * (weight * centre).sum(dim=1)
