@@ -17,7 +17,7 @@ DIRECTORIES = {"pdekit": ROOT / "pdekit", "pdekit.problems": ROOT / "problems", 
 # its own layer only what PEERS names.
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("errors", "checks", "files", "environment", "record", "codec", "options", "result"),
-    ("domain", "sampling", "geometry", "nn", "kernels", "jet", "optim", "discrete", "spectrum", "lattice"),
+    ("domain", "sampling", "geometry", "meshing", "nn", "kernels", "jet", "optim", "discrete", "spectrum", "lattice"),
     (
         *(
             "conditions",
@@ -68,7 +68,8 @@ PEERS: dict[str, frozenset[str]] = {
     "options": LOWEST | {"codec"},
     "result": LOWEST | {"record"},
     "sampling": frozenset({"domain"}),
-    "geometry": frozenset({"domain", "sampling"}),
+    "geometry": frozenset({"domain", "discrete"}),
+    "meshing": frozenset({"domain", "geometry", "discrete"}),
     "lattice": frozenset({"domain"}),
     "kernels": frozenset({"nn"}),
     "jet": frozenset({"kernels"}),
@@ -98,7 +99,7 @@ PEERS: dict[str, frozenset[str]] = {
     "plot_study": frozenset({"plot_style", "study"}),
     "plot": frozenset({"solution", "section", "plot_style", "plot_study", "study"}),
     "config": frozenset({"origin"}),
-    "solver": frozenset({"solution", "trust", "report", "storage", "config"}),
+    "solver": frozenset({"solution", "trust", "report", "storage", "config", "scales"}),
     "compare": frozenset({"solution", "trust", "report", "plot", "solver"}),
     "commands": frozenset(
         {

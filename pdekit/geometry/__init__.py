@@ -1,4 +1,4 @@
-"""Shapes other than boxes: discs, ellipses, balls, polygons, and their differences, unions and intersections."""
+"""Shapes other than boxes: discs, ellipses, balls, polygons, and their differences, unions and intersections; meshes."""
 
 from .csg import Difference as Difference
 from .csg import Intersection as Intersection
@@ -7,4 +7,5 @@ from .leaves import Ball as Ball
 from .leaves import Disk as Disk
 from .leaves import Ellipse as Ellipse
 from .leaves import Polygon as Polygon
+from .mesh_region import MeshRegion as MeshRegion
 from .shape import Shape as Shape

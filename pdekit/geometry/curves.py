@@ -50,8 +50,8 @@ class Curve(Patch):
     def meeting(self, other: Curve) -> FloatArray:
         """Points (n, 2) that contain those where this curve may cross or leave another one."""
 
-    def project(self, x: FloatArray) -> FloatArray:
-        """The points of the curve (n, 2) at or next to x (n, 2), which lie near it."""
+    def projected(self, x: FloatArray) -> FloatArray:
+        """Perpendicular on segments and circles, along the ray from the centre on ellipses."""
         return self.point(np.clip(self.parameter(x), 0.0, 1.0))
 
     def at(self, unit: FloatArray) -> tuple[FloatArray, FloatArray, BoolArray]:

@@ -45,6 +45,10 @@ class Patch(ABC):
         """Points and outward unit normals (n, d) at parameters (n, d - 1), and which of the parameters they belong to."""
 
     @abstractmethod
+    def projected(self, x: FloatArray) -> FloatArray:
+        """Points of the patch (n, d) at or next to points (n, d) near it."""
+
+    @abstractmethod
     def reversed(self) -> Patch:
         """The same piece, with the other side outside."""
 
@@ -90,6 +94,10 @@ class EndPoint(Patch):
         """The point, as often as asked."""
         n = len(unit)
         return np.full((n, 1), self.x), np.full((n, 1), self.normal), np.ones(n, bool)
+
+    def projected(self, x: FloatArray) -> FloatArray:
+        """The point."""
+        return np.full_like(x, self.x)
 
     def reversed(self) -> EndPoint:
         """The end of the interval on the other side."""

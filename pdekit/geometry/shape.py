@@ -13,7 +13,8 @@ from torch import Tensor
 
 from ..domain import Points, Region, Where, default_names
 from ..errors import ShapeError, unknown_name
-from .patch import Patch
+from .parts import groups, resolved
+from .patch import FloatArray, Patch
 
 
 @final
@@ -28,7 +29,7 @@ class Piece:
 class Shape(Region):
     """A bounded region in one, two or three space dimensions.
 
-    Part names with a dot belong to a group: "hole1" stands for "hole1.left", "hole1.right" and so on.
+    Its boundary is made of patches, each of which belongs to a part; see `parts.groups` for the names of parts.
     """
 
     @property
@@ -72,16 +73,7 @@ class Shape(Region):
 
     def resolve(self, where: Where) -> tuple[str, ...]:
         """Canonical part names of `where`, each once; groups and "boundary" expanded."""
-        wanted = (where,) if isinstance(where, str) else where
-        found: dict[str, None] = {}
-        for name in wanted:
-            group = self._groups.get(name)
-            if group is None:
-                raise unknown_name("boundary part", name, self._groups)
-            found |= dict.fromkeys(group)
-        if not found:
-            raise unknown_name("boundary part", where, self._groups)
-        return tuple(found)
+        return resolved(where, self._groups)
 
     def measure(self, part: str | None = None) -> float:
         """Volume by the divergence theorem, length or area of a part patch by patch; exact in one and two dimensions."""
@@ -108,6 +100,12 @@ class Shape(Region):
         if not found:
             raise unknown_name("boundary part", part, self._groups)
         return found
+
+    def projected(self, x: FloatArray, part: str) -> FloatArray:
+        """Points near a part (n, d) moved onto it."""
+        found = np.stack([patch.projected(x) for patch in self.patches(part)])
+        nearest = np.linalg.norm(found - x, axis=2).argmin(axis=0)
+        return found[nearest, np.arange(len(x))]
 
     def kept(self, part: str | None = None) -> float:
         """Share of the unit cube's points that `placed` returns: in the interior it rejects those of the bounding box."""
@@ -163,15 +161,7 @@ class Shape(Region):
 
     @cached_property
     def _groups(self) -> dict[str, tuple[str, ...]]:
-        """Parts by every name that stands for some of them."""
-        groups = {"boundary": self.parts}
-        for part in self.parts:
-            words = part.split(".")
-            for length in range(1, len(words) + 1):
-                name = ".".join(words[:length])
-                groups[name] = (*groups.get(name, ()), part)
-        holes = tuple(part for part in self.parts if part.split(".")[0].rstrip("0123456789") == "hole")
-        return groups | ({"holes": holes} if holes else {})
+        return groups(self.parts)
 
     @property
     def _kind(self) -> str:

@@ -48,6 +48,12 @@ class Parallelogram(Patch):
         x = np.array(self.a) + unit @ np.array([self.u, self.v])
         return x, np.tile(normal, (len(unit), 1)), np.ones(len(unit), bool)
 
+    def projected(self, x: FloatArray) -> FloatArray:
+        """Nearest points."""
+        frame = np.array([self.u, self.v])
+        unit = np.linalg.lstsq(frame.T, (x - np.array(self.a)).T, rcond=None)[0].T
+        return self.at(np.clip(unit, 0.0, 1.0))[0]
+
     def reversed(self) -> Parallelogram:
         """With u and v exchanged."""
         return Parallelogram(self.a, self.v, self.u)
@@ -92,6 +98,12 @@ class Sphere(Patch):
         r = np.sqrt(np.maximum(1 - z**2, 0))
         n = np.stack([r * np.cos(angle), r * np.sin(angle), z], axis=1)
         return np.array(self.centre) + self.radius * n, self.outward * n, np.ones(len(unit), bool)
+
+    def projected(self, x: FloatArray) -> FloatArray:
+        """Along rays from the centre."""
+        ray = x - np.array(self.centre)
+        found: FloatArray = np.array(self.centre) + self.radius * ray / np.linalg.norm(ray, axis=1, keepdims=True)
+        return found
 
     def reversed(self) -> Sphere:
         """Inside out."""
@@ -140,6 +152,10 @@ class Trimmed(Patch):
         """The whole surface's points, some rejected."""
         x, normal, kept = self.whole.at(unit)
         return x, normal, kept & self.keep(x, normal)
+
+    def projected(self, x: FloatArray) -> FloatArray:
+        """On the whole surface: points near what is left stay near it."""
+        return self.whole.projected(x)
 
     def reversed(self) -> Trimmed:
         """The same points with opposite normals."""
