@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ..discrete import Grid
-from ..domain import Box, Points
+from ..domain import Points, Region
 from ..errors import FrequencyError
 from ..field import Field, GridField
 from ..problem import Problem
@@ -49,9 +49,9 @@ def discrete_error(field: Field, target: np.ndarray) -> float | None:
     return None
 
 
-def box_grid(box: Box, points: int) -> Grid:
-    """A uniform grid over all coordinates, time included."""
-    return Grid(box.lower, box.upper, (points,) * box.dim)
+def box_grid(region: Region, points: int) -> Grid:
+    """A uniform grid over all coordinates of the bounding box, time included."""
+    return Grid(region.lower, region.upper, (points,) * region.dim)
 
 
 def error_bands(problem: Problem, field: Field, points: Points) -> Bands | None:
@@ -61,6 +61,10 @@ def error_bands(problem: Problem, field: Field, points: Points) -> Bands | None:
         problem: with a reference; None comes back without.
         field: the answer.
         points: held-out points, for what has no grid.
+
+    Notes:
+        Regions that are no boxes are cut out of their bounding box: error and reference are zero outside. The edge carries
+        a little of every wave number, k^(-3/2), into the bands above it, of both alike.
     """
     grid = _band_grid(problem, _ERROR_POINTS)
     if grid is None:
@@ -68,9 +72,9 @@ def error_bands(problem: Problem, field: Field, points: Points) -> Bands | None:
     reference = problem.reference()
     if reference is None:
         return None
-    x = torch.from_numpy(grid.points())
+    x, inside = _inside(problem, grid)
     known = reference(x)
-    return _summed_bands(grid, (field(x) - known).numpy(), known.numpy())
+    return _summed_bands(grid, inside, (field(x) - known).numpy(), known.numpy())
 
 
 def residual_bands(problem: Problem, field: Field) -> Bands | None:
@@ -82,15 +86,21 @@ def residual_bands(problem: Problem, field: Field) -> Bands | None:
     grid = _band_grid(problem, _RESIDUAL_POINTS)
     if grid is None:
         return None
-    residual = strong_residual(problem, field, torch.from_numpy(grid.points())).numpy()
-    return _summed_bands(grid, residual, residual)
+    x, inside = _inside(problem, grid)
+    residual = strong_residual(problem, field, x).numpy()
+    return _summed_bands(grid, inside, residual, residual)
 
 
 def _band_grid(problem: Problem, points: Mapping[int, int]) -> Grid | None:
-    box = problem.domain
-    if not isinstance(box, Box) or box.dim not in points:
-        return None
-    return box_grid(box, points[box.dim])
+    region = problem.domain
+    return box_grid(region, points[region.dim]) if region.dim in points else None
+
+
+def _inside(problem: Problem, grid: Grid) -> tuple[Tensor, np.ndarray]:
+    """The grid's points in the domain, and which they are, (grid.size,)."""
+    x = torch.from_numpy(grid.points())
+    inside = problem.domain.contains(x)
+    return x[inside], inside.numpy()
 
 
 def _filtered_bands(problem: Problem, field: Field, points: Points) -> Bands | None:
@@ -120,14 +130,14 @@ def _filtered_bands(problem: Problem, field: Field, points: Points) -> Bands | N
     return Bands(np.array([0.0, cutoff, 2 * cutoff]), energies(error), size) if size.any() else None
 
 
-def _summed_bands(grid: Grid, error: np.ndarray, reference: np.ndarray) -> Bands | None:
+def _summed_bands(grid: Grid, inside: np.ndarray, error: np.ndarray, reference: np.ndarray) -> Bands | None:
     """Bands of all components together; None for a reference that is zero or values that are not finite."""
     if not (np.isfinite(error).all() and np.isfinite(reference).all()):
         return None
     parts: list[Bands] = []
     for e, r in zip(error.T, reference.T, strict=True):
         try:
-            parts.append(BandMeter(r.reshape(grid.shape), grid.spacing)(e.reshape(grid.shape)))
+            parts.append(BandMeter(_spread(grid, inside, r), grid.spacing)(_spread(grid, inside, e)))
         except FrequencyError:  # this component is zero
             continue
     if not parts:
@@ -136,3 +146,10 @@ def _summed_bands(grid: Grid, error: np.ndarray, reference: np.ndarray) -> Bands
         np.sum([getattr(p, name) for p in parts], axis=0) for name in ("error_energy", "reference_energy")
     )
     return Bands(parts[0].edges, errors, references)
+
+
+def _spread(grid: Grid, inside: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Values at the inside points on the whole grid, zero elsewhere."""
+    whole = np.zeros(grid.size)
+    whole[inside] = values
+    return whole.reshape(grid.shape)

@@ -26,7 +26,7 @@ from .residual import Expression
 Array = np.ndarray
 RESOLVED = 0.10
 """Largest gap between the estimates on two grids at which they count as evidence."""
-_ENOUGH = 0.03  # gap at which refining stops: the finer estimate then is about 1 % from its limit
+ENOUGH = 0.03  # gap at which refining stops: the finer estimate then is about 1 % from its limit
 _BATCH = 65536
 _ROUND_OFF = 1e-9  # relative errors below this are noise of strong residuals and direct solves
 _SEAM = 1e-9  # jump across a periodic seam, relative to u, that finite differences may overlook
@@ -58,7 +58,7 @@ class Estimate:
         energy: energy norm of the error, the dual norm of the residual.
         coarser: relative L2 error as found on the coarser of the two grids.
         gap: largest relative difference between the numbers on the two grids.
-        points: per axis, on the finer grid.
+        points: per axis, on the finer grid; in all, on a mesh.
     """
 
     relative_l2: float
@@ -106,7 +106,7 @@ def defect_estimate(problem: SecondOrder, field: Field) -> Estimate | None:
     found: Estimate | None = None
     for points in ladder:
         found = _refined(found, *_on_grid(problem, field, data, points), points)
-        if found.gap <= _ENOUGH:
+        if found.gap <= ENOUGH:
             break
     return found
 
