@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from .layout import Layout
+from .workspace import Workspace
 
 Map: TypeAlias = Callable[[Tensor], Tensor]
 
@@ -27,16 +28,19 @@ class AffineChannels:
         layout: the channels of this pass.
         value: (n, w).
         slopes: (k, w) first derivatives along `layout.axes`.
+        workspace: memory that the layers to come may use; None where each is to make its own.
     """
 
     layout: Layout
     value: Tensor
     slopes: Tensor
+    workspace: Workspace | None = None
 
     def mapped(self, linear: Map, shift: Tensor | None = None) -> AffineChannels:
         """Apply a linear map of the units, then add `shift` (w,)."""
         value = linear(self.value)
-        return AffineChannels(self.layout, value if shift is None else value + shift, linear(self.slopes))
+        value = value if shift is None else value + shift
+        return AffineChannels(self.layout, value, linear(self.slopes), self.workspace)
 
     def powers(self) -> Tensor:
         """Return the product of slopes along each multi-index but (), (C - 1, w): d^a f(z) = f^(|a|)(z) * powers[a]."""
@@ -92,9 +96,10 @@ class StackedChannels:
 Channels: TypeAlias = AffineChannels | StackedChannels
 
 
-def coordinates(x: Tensor, layout: Layout) -> AffineChannels:
+def coordinates(x: Tensor, layout: Layout, workspace: Workspace | None = None) -> AffineChannels:
     """Return the channels of the coordinates themselves, x (n, d)."""
-    return AffineChannels(layout, x, torch.eye(x.shape[1], dtype=x.dtype, device=x.device)[list(layout.axes)])
+    slopes = torch.eye(x.shape[1], dtype=x.dtype, device=x.device)[list(layout.axes)]
+    return AffineChannels(layout, x, slopes, workspace)
 
 
 def added(terms: Sequence[Channels]) -> Channels:

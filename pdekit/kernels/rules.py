@@ -24,6 +24,7 @@ from ..nn import (
     Sum,
     Tanh,
 )
+from .chain import chain_of, chained
 from .channels import AffineChannels, Channels, StackedChannels, added, joined, multiplied
 from .elementwise import composed
 from .functions import Power, has_closed_form
@@ -105,7 +106,12 @@ def _network(layer: Network, channels: Channels) -> Channels:
 
 @propagate.register
 def _sequential(layer: nn.Sequential, channels: Channels) -> Channels:
-    for child in layer:
+    children = list(layer)
+    for i, child in enumerate(children):
+        if isinstance(channels, AffineChannels) and channels.workspace is not None and channels.layout.order <= 2:
+            chain = chain_of(children[i:])
+            if chain is not None and chain.linears[0].in_features == channels.value.shape[-1]:
+                return chained(chain, channels, channels.workspace)
         channels = propagate(child, channels)
     return channels
 
@@ -126,7 +132,9 @@ def _linear(layer: nn.Linear, channels: Channels) -> Channels:
 @propagate.register
 def _scaling(layer: Scaling, channels: Channels) -> Channels:
     if isinstance(channels, AffineChannels):
-        return AffineChannels(channels.layout, layer(channels.value), channels.slopes / layer.radius)
+        return AffineChannels(
+            channels.layout, layer(channels.value), channels.slopes / layer.radius, channels.workspace
+        )
     return channels.mapped(lambda z: z / layer.radius, -layer.centre / layer.radius)
 
 

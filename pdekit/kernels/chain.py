@@ -1,0 +1,212 @@
+"""Linear layers and activations in a row as one operation, which takes the points through in chunks.
+
+Layer by layer, each product and each activation streams all points through memory. Here a chunk passes all layers while
+its channels lie in the processor's cache, and what the way back needs is kept in buffers that serve step after step.
+Where a backward pass must itself be differentiated, and under `torch.vmap`, the plain formulas take over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, TypeAlias, final
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ..nn import Elementwise
+from .channels import AffineChannels, StackedChannels
+from .composition import compose, compose_affine
+from .formulas import Function, affine_backward, affine_forward
+from .functions import has_closed_form
+from .layout import Layout
+from .workspace import Buffers, Lease, Workspace, take
+
+Weights: TypeAlias = list[tuple[Tensor, Tensor | None]]
+
+CHUNK_BYTES = 1 << 20
+"""Size of a chunk's channels between two layers, per thread: half of a core's second-level cache."""
+LEAST_POINTS = 128
+"""In smaller chunks, launches cost more than the cache saves."""
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Chain:
+    """linear, activation, linear, ..., activation, linear.
+
+    Args:
+        linears: the linear layers, one more than activations.
+        functions: the activations.
+    """
+
+    linears: tuple[nn.Linear, ...]
+    functions: tuple[Function, ...]
+
+
+def chain_of(layers: Sequence[nn.Module]) -> Chain | None:
+    """The layers as a chain, if they are one."""
+    linears = tuple(layer for layer in layers[::2] if isinstance(layer, nn.Linear))
+    functions = tuple(layer.function for layer in layers[1::2] if isinstance(layer, Elementwise))
+    if not functions or len(linears) != len(functions) + 1 or len(linears) + len(functions) != len(layers):
+        return None
+    # Activations that are no elementwise functions change the width.
+    fits = all(a.out_features == b.in_features for a, b in pairwise(linears))
+    return Chain(linears, functions) if fits and all(map(has_closed_form, functions)) else None
+
+
+def chained(chain: Chain, channels: AffineChannels, workspace: Workspace) -> StackedChannels:
+    """Return the channels of the chain, for layouts of order at most 2."""
+    tensors = (channels.value, channels.slopes, *(t for layer in chain.linears for t in (layer.weight, layer.bias)))
+    tracked = torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in tensors)
+    run = _Run(chain.functions, channels.layout, workspace, workspace.lease() if tracked else None)
+    return StackedChannels(channels.layout, _Chain.apply(run, *tensors))
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class _Run:
+    """One pass: what it applies, and the memory in which it keeps what the way back needs (None: nothing is kept)."""
+
+    functions: tuple[Function, ...]
+    layout: Layout
+    workspace: Workspace
+    lease: Lease | None
+
+    def chunks(self, value: Tensor, weights: Weights) -> Iterator[tuple[int, slice]]:
+        """Numbers and slices of equal chunks of points; one for all on devices where launches cost more than memory."""
+        n, width = len(value), max(len(weight) for weight, _ in weights[:-1])
+        size = CHUNK_BYTES * torch.get_num_threads() // (self.layout.size * width * value.element_size())
+        count = 1 if value.is_cuda else -(-n // max(LEAST_POINTS, size))
+        size = max(1, -(-n // max(1, count)))
+        return enumerate(slice(start, min(n, start + size)) for start in range(0, n, size))
+
+    def forward(self, value: Tensor, slopes: Tensor, weights: Weights) -> Tensor:
+        layout, rows, spare = self.layout, self.layout.size, Buffers()
+        powers = AffineChannels(layout, value, slopes @ weights[0][0].T).powers()
+        last, last_bias = weights[-1]
+        out = value.new_empty(rows, len(value), len(last))
+        for number, chunk in self.chunks(value, weights):
+            buffers = spare if self.lease is None else self.lease.chunk(number)
+            points, (weight, bias) = value[chunk], weights[0]
+            n = len(points)
+            z = torch.mm(points, weight.T, out=take(buffers, ("z", 0), (n, len(weight)), value))
+            if bias is not None:
+                z.add_(bias)
+            a = take(buffers, ("a", 0), (rows, n, len(weight)), value)
+            affine_forward(self.functions[0], layout, z, powers, a)
+            for layer, (weight, bias) in enumerate(weights[1:-1], 1):
+                z = take(buffers, ("z", layer), (rows, n, len(weight)), value)
+                torch.mm(a.flatten(0, 1), weight.T, out=z.view(rows * n, -1))
+                if bias is not None:
+                    z[0].add_(bias)
+                a = take(buffers, ("a", layer), (rows, n, len(weight)), value)
+                self.workspace.formulas.forward(self.functions[layer], layout, z, None, a)
+            out[:, chunk] = torch.mm(a.flatten(0, 1), last.T).view(rows, n, -1)
+        if last_bias is not None:
+            out[0] += last_bias
+        return out
+
+    def backward(
+        self, value: Tensor, slopes: Tensor, weights: Weights, grad: Tensor, wanted: tuple[bool, bool]
+    ) -> tuple[Tensor | None, Tensor | None, Weights]:
+        """Gradients with respect to value and slopes, where wanted, and to all weights."""
+        assert self.lease is not None
+        layout, rows, spare = self.layout, self.layout.size, Buffers()
+        first = (slopes @ weights[0][0].T).requires_grad_()
+        with torch.enable_grad():
+            powers = AffineChannels(layout, value, first).powers()
+        fixed, outer = powers.detach(), torch.zeros_like(powers)
+        grads = [(torch.zeros_like(w), None if b is None else torch.zeros_like(b)) for w, b in weights]
+        to_value = torch.empty_like(value) if wanted[0] else None
+        for number, chunk in self.chunks(value, weights):
+            buffers, points = self.lease.chunk(number), value[chunk]
+            n, part = len(points), grad[:, chunk].flatten(0, 1)
+            _add_sum(grads[-1][1], grad[0, chunk])
+            for layer in range(len(weights) - 1, 0, -1):
+                a = buffers["a", layer - 1]
+                width = a.shape[-1]
+                grads[layer][0].addmm_(part.T, a.flatten(0, 1))
+                g = take(spare, ("g", width), (rows, n, width), value)
+                torch.mm(part, weights[layer][0], out=g.view(rows * n, width))
+                if layer > 1:
+                    z, h = buffers["z", layer - 1], take(spare, ("h", width), (rows, n, width), value)
+                    self.workspace.formulas.backward(self.functions[layer - 1], layout, z, None, a, g, h)
+                    _add_sum(grads[layer - 1][1], h[0])
+                    part = h.view(rows * n, width)
+            inner = take(spare, ("inner", width), (n, width), value)
+            affine_backward(self.functions[0], layout, buffers["z", 0], fixed, a, g, inner, outer)
+            grads[0][0].addmm_(inner.T, points)
+            _add_sum(grads[0][1], inner)
+            if to_value is not None:
+                torch.mm(inner, weights[0][0], out=to_value[chunk])
+        (to_first,) = torch.autograd.grad(powers, first, outer)
+        grads[0][0].addmm_(to_first.T, slopes)
+        return to_value, to_first @ weights[0][0] if wanted[1] else None, grads
+
+    def plain(self, *tensors: Tensor | None) -> Tensor:
+        """The same as `forward` of value, slopes and the layers' tensors, by differentiable operations."""
+        value, slopes, *layers = tensors
+        assert value is not None
+        assert slopes is not None
+        (weight, bias), *rest = _paired(layers)
+        affine = AffineChannels(self.layout, functional.linear(value, weight, bias), slopes @ weight.T)
+        data = compose_affine(self.functions[0], self.layout, affine.value, affine.powers())
+        for function, (weight, bias) in zip((*self.functions[1:], None), rest, strict=True):
+            data = data @ weight.T
+            if function is not None:
+                data = compose(function, self.layout, data, bias)
+            elif bias is not None:
+                data = torch.cat([data[:1] + bias, data[1:]])
+        return data
+
+
+class _Chain(torch.autograd.Function):
+    @staticmethod
+    def forward(run: _Run, value: Tensor, slopes: Tensor, *tensors: Tensor | None) -> Tensor:
+        return run.forward(value, slopes, _paired(tensors))
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        ctx.run, *tensors = inputs
+        ctx.save_for_backward(*tensors)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        run, tensors = ctx.run, ctx.saved_tensors
+        if torch.is_grad_enabled():
+            return None, *_differentiable(run, tensors, grad)
+        value, slopes, *rest = tensors
+        to_value, to_slopes, grads = run.backward(value, slopes, _paired(rest), grad, ctx.needs_input_grad[1:3])
+        return None, to_value, to_slopes, *(g for pair in grads for g in pair)
+
+    @staticmethod
+    def vmap(info: Any, in_dims: Any, run: _Run, *tensors: Tensor | None) -> Any:
+        return torch.vmap(run.plain, in_dims[1:])(*tensors), 0
+
+
+def _differentiable(run: _Run, tensors: Sequence[Tensor | None], grad: Tensor) -> Iterator[Tensor | None]:
+    """Gradients as functions that can be differentiated again, also inside torch.func."""
+    present = [i for i, t in enumerate(tensors) if t is not None]
+
+    def plain(*given: Tensor) -> Tensor:
+        filled: list[Tensor | None] = [None] * len(tensors)
+        for i, t in zip(present, given, strict=True):
+            filled[i] = t
+        return run.plain(*filled)
+
+    pulled = iter(torch.func.vjp(plain, *(tensors[i] for i in present))[1](grad))
+    return (None if t is None else next(pulled) for t in tensors)
+
+
+def _paired(tensors: Iterable[Tensor | None]) -> Weights:
+    """Weight and bias of each layer."""
+    each = list(tensors)
+    return [(weight, bias) for weight, bias in zip(each[::2], each[1::2], strict=True) if weight is not None]
+
+
+def _add_sum(total: Tensor | None, rows: Tensor) -> None:
+    if total is not None:
+        total.add_(rows.sum(0))
