@@ -51,17 +51,19 @@ class HardParts:
 def hard_constraint(problem: Problem) -> HardParts:
     """Build lift and distance for all Dirichlet and initial conditions of a scalar problem on a box.
 
-    distance: product over the covered faces of the distance to the face, each axis scaled to a maximum of 1;
-    in time t/T, or (t/T)^2 where the initial velocity is prescribed too.
+    distance: product over the covered faces of the distance to the face, squared where u and its flux are both zero
+    there (equations of fourth order), each axis scaled to a maximum of 1; in time t/T, or (t/T)^2 where the initial
+    velocity is prescribed too.
     lift: transfinite interpolation of the data on the faces, axis by axis; it reads no other values.
 
     Raises:
         NotApplicableError: not a box, more than one unknown function, no condition to cover, an initial velocity
-            without an initial value, or non-zero data on more than five axes.
+            without an initial value, a face whose value and flux are both prescribed and not zero, or non-zero data
+            on more than five axes.
         ConstraintError: data disagree where faces meet, so that no continuous function meets them.
 
     Notes:
-        Neumann, Robin and periodic conditions stay soft. The lift costs 3^axes - 1 evaluations of the data per point.
+        Other Neumann, Robin and periodic conditions stay soft. The lift costs 3^axes - 1 evaluations of the data per point.
         Where data are only nearly compatible, as an initial jump, use soft conditions.
     Reference:
         Lagaris, Likas, Fotiadis 1998, doi:10.1109/72.712178; Gordon 1971, doi:10.1137/0708019 (Boolean sums).
@@ -76,18 +78,19 @@ def hard_constraint(problem: Problem) -> HardParts:
             f"{problem.name}: hard conditions need one unknown function, there are {problem.outputs}; use soft ones"
         )
     dirichlet, initial = conditions_of(problem, Dirichlet), conditions_of(problem, Initial)
-    covered = (*dirichlet, *initial)
-    if not covered:
+    if not dirichlet and not initial:
         raise NotApplicableError(f"{problem.name}: has no Dirichlet or initial condition to make hard; use soft ones")
     data: dict[tuple[int, int], Dirichlet] = {
         box.face(part): condition for condition in dirichlet for part in box.resolve(condition.where)
     }
     start = _Start.of(problem, box, initial)
-    powers = [[float((axis, side) in data) for side in (0, 1)] for axis in range(box.dim)]
+    clamped = _clamped(problem, box, data)
+    slopes = {box.face(part) for condition in clamped for part in box.resolve(condition.where)}
+    powers = [[float((axis, side) in data) + ((axis, side) in slopes) for side in (0, 1)] for axis in range(box.dim)]
     if start is not None:
         powers[-1][0] = 1.0 if start.velocity is None else 2.0
     distance = BoxDistance(box.lower, box.upper, [(int(a), int(b)) for a, b in powers])
-    parts = HardParts(distance, _lift(problem, box, data, start), covered)
+    parts = HardParts(distance, _lift(problem, box, data, start), (*dirichlet, *clamped, *initial))
     check_constraint(problem, parts)
     return parts
 
@@ -279,6 +282,20 @@ class _Start:
             return u0(at_start) if v0 is None else u0(at_start) + (x[:, -1:] - t0) * v0(at_start)
 
         return start
+
+
+def _clamped(problem: Problem, box: Box, data: dict[tuple[int, int], Dirichlet]) -> tuple[Neumann, ...]:
+    """Flux conditions on faces where u is prescribed too."""
+    faces = {c: {box.face(part) for part in box.resolve(c.where)} for c in conditions_of(problem, Neumann)}
+    found = tuple(c for c, mine in faces.items() if mine <= data.keys())
+    for condition in found:
+        values = (condition.value, *(data[face].value for face in faces[condition]))
+        if not all(_is_zero(value) for value in values):
+            raise NotApplicableError(
+                f"{problem.name}: {label(condition)} lies where u is prescribed too, expected both to be zero for hard "
+                "conditions; use soft ones"
+            )
+    return found
 
 
 @final

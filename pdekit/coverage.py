@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -45,6 +45,8 @@ def check_coverage(problem: Problem, plan: Plan, generator: torch.Generator) -> 
         _check_single(problem, component, part, conditions, generator)
     if isinstance(problem, SecondOrder):
         _check_complete(problem, {part for _, part in on_part})
+    elif isinstance(problem.domain, Box):
+        _check_orders(problem, problem.domain, plan, on_part)
     _check_initial(problem, plan)
     for condition in conditions_of(problem, Robin):
         if condition.alpha < 0:
@@ -114,6 +116,30 @@ def _check_complete(problem: SecondOrder, covered: set[str]) -> None:
             f"{problem.name}: no condition on {', '.join(map(repr, missing))}, expected one on each part; "
             f"add Dirichlet({missing[0]!r}) or, for no flux, Neumann({missing[0]!r})"
         )
+
+
+def _check_orders(problem: Problem, box: Box, plan: Plan, on_part: Mapping[tuple[str, str], Sequence[Facial]]) -> None:
+    """As many conditions on the two faces of an axis as the equation has derivatives along it, of whatever kind.
+
+    Systems are left alone, since each of their equations counts for itself, and so are problems with measured data.
+    """
+    if len(problem.outputs) != 1 or problem.unknowns or conditions_of(problem, Observations):
+        return
+    for axis in box.space_axes:
+        order = max(2 if axis in plan.laplacian else 0, *(axes.count(axis) for axes in plan.partials if axes), 0)
+        faces = [on_part.get((problem.outputs[0], box.part(axis, side)), ()) for side in (0, 1)]
+        if any(isinstance(c, Periodic) for face in faces for c in face):
+            continue
+        count, name = sum(len(face) for face in faces), box.names[axis]
+        told = f"{problem.name}: the equation is of order {order} in {name!r}, expected {order} conditions on the two faces"
+        if count < order:
+            part = box.part(axis, 0 if len(faces[0]) <= len(faces[1]) else 1)
+            given = {type(c) for c in faces[box.face(part)[1]]}
+            missing = "Neumann" if Dirichlet in given else "Dirichlet"
+            raise IllPosedError(f"{told}, got {count}; add one, such as {missing}({part!r})")
+        if count > order >= 2:
+            extra = ", ".join(label(c) for face in faces for c in face)
+            raise ConflictError(f"{told}, got {count}: {extra}; remove {count - order}")
 
 
 def _check_initial(problem: Problem, plan: Plan) -> None:

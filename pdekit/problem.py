@@ -197,7 +197,29 @@ class SecondOrder(Problem):
             return torch.stack(slopes, dim=1)
 
 
-class Elliptic(SecondOrder):
+class Variational(Problem):
+    """A problem whose solution minimises an energy: the integral of `energy`, and of `boundary_energy` on natural parts."""
+
+    @abstractmethod
+    def energy(self, u: Jet) -> Tensor:
+        """Density of the energy in the interior, (n, 1)."""
+
+    @property
+    def has_energy(self) -> bool:
+        """Whether these coefficients allow an energy."""
+        return True
+
+    def natural(self, condition: Condition) -> bool:
+        """Whether the minimiser meets a condition by itself, so that it is neither built in nor penalised."""
+        return isinstance(condition, Neumann | Robin)
+
+    def boundary_energy(self, condition: Neumann | Robin, u: Jet) -> Tensor:
+        """Density of the energy on a natural part of the boundary, (n, 1): -g u, or 1/2 alpha u^2 - g u."""
+        load = u.data(label(condition), lambda x: evaluate(label(condition), condition.value, x)) * u.value
+        return 0.5 * condition.alpha * u.value**2 - load if isinstance(condition, Robin) else -load
+
+
+class Elliptic(SecondOrder, Variational):
     """-div(A grad u) + b . grad u + c u = f: one declaration, from which every form is derived.
 
     strong:   residual = L u - f
@@ -226,10 +248,10 @@ class Elliptic(SecondOrder):
         c = self._coefficient(u, "reaction", 1)
         return density if c is None else density + 0.5 * c * u.value**2
 
-    def boundary_energy(self, condition: Neumann | Robin, u: Jet) -> Tensor:
-        """Density of the energy on a natural part of the boundary, (n, 1)."""
-        load = u.data(label(condition), lambda x: evaluate(label(condition), condition.value, x)) * u.value
-        return 0.5 * condition.alpha * u.value**2 - load if isinstance(condition, Robin) else -load
+    @property
+    def has_energy(self) -> bool:
+        """True without advection."""
+        return self.symmetric
 
     def weak_parts(self, u: Jet) -> tuple[Tensor, Tensor]:
         """What the weak form pairs with grad v, (n, s), and with v, (n, 1): A grad u and b . grad u + c u - f."""

@@ -22,6 +22,8 @@ from .multiscale import EllipticMultiscale2D as EllipticMultiscale2D
 from .multiscale import EllipticThreeScale as EllipticThreeScale
 from .multiscale import EllipticTwoScale as EllipticTwoScale
 from .newton import NewtonLaw as NewtonLaw
+from .nonlinear import PLaplace as PLaplace
+from .plates import Biharmonic as Biharmonic
 from .poisson_nd import PoissonND as PoissonND
 from .poisson_nd import Variant as Variant
 from .sine import PoissonMscale1D as PoissonMscale1D
@@ -40,6 +42,8 @@ CATALOGUE: typing.Final[typing.Mapping[str, type[Problem]]] = {
     "elliptic-three-scale": EllipticThreeScale,
     "elliptic-multiscale-2d": EllipticMultiscale2D,
     "helmholtz": Helmholtz,
+    "p-laplace": PLaplace,
+    "biharmonic": Biharmonic,
     "heat": Heat,
     "poisson-nd": PoissonND,
 }

@@ -90,6 +90,13 @@ def test_it_is_quick_and_repeats_itself(problem):
 
 # Coverage ---------------------------------------------------------------------------------------------------------
 
+X = Interval(0, 1)
+
+
+def bilaplacian(self, u):
+    return u.d("x", "x", "x", "x") + 2 * u.d("x", "x", "y", "y") + u.d("y", "y", "y", "y")
+
+
 GOOD = [
     elliptic(conditions=(Dirichlet("left"), Neumann(("right", "bottom", "top")))),
     elliptic(conditions=(Periodic("x"), Dirichlet(("bottom", "top")))),
@@ -108,12 +115,15 @@ GOOD = [
         conditions=(Dirichlet(), Initial(), Initial(order=1)),
         residual=lambda self, u: u.d("t", "t") - u.laplacian,
     ),
-    make(Problem, domain=X_T, conditions=(Dirichlet("final"),), residual=lambda self, u: u.d("t") + u.laplacian),
     make(
         Problem,
-        conditions=(Dirichlet(), Neumann()),
-        residual=lambda self, u: u.d("x", "x", "x", "x") + 2 * u.d("x", "x", "y", "y") + u.d("y", "y", "y", "y"),
+        domain=X_T,
+        conditions=(Dirichlet(), Dirichlet("final")),
+        residual=lambda self, u: u.d("t") + u.laplacian,
     ),
+    make(Problem, conditions=(Dirichlet(), Neumann()), residual=bilaplacian),
+    make(Problem, domain=X, conditions=(Dirichlet("left"), Neumann("left")), residual=lambda self, u: u.laplacian),
+    make(Problem, domain=X, conditions=(Periodic("x"),), residual=lambda self, u: u.laplacian - u.value),
 ]
 
 
@@ -160,6 +170,21 @@ BAD = [
         ),
         IllPosedError,
         "no initial derivative d/dt although the equation is of order 2",
+    ),
+    (
+        make(Problem, conditions=(Dirichlet(("left", "bottom", "top")),), residual=lambda self, u: u.laplacian),
+        IllPosedError,
+        r"order 2 in 'x', expected 2 conditions on the two faces, got 1; add one, such as Dirichlet\('right'\)",
+    ),
+    (
+        make(Problem, residual=bilaplacian),
+        IllPosedError,
+        r"order 4 in 'x', .* got 2; add one, such as Neumann\('left'\)",
+    ),
+    (
+        make(Problem, conditions=(Dirichlet(), Neumann("left")), residual=lambda self, u: u.laplacian),
+        ConflictError,
+        r"order 2 in 'x', .* got 3: dirichlet\(boundary\), neumann\(left\), dirichlet\(boundary\); remove 1",
     ),
     (elliptic(conditions=(Dirichlet(), Initial())), ProblemError, "without time"),
     (

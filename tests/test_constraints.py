@@ -8,7 +8,7 @@ from typing import final
 
 import pytest
 import torch
-from pdekit.problems import Heat, Helmholtz, NewtonLaw, PoissonFourModes3D, PoissonND, PoissonSine, Variant
+from pdekit.problems import Biharmonic, Heat, Helmholtz, NewtonLaw, PoissonFourModes3D, PoissonND, PoissonSine, Variant
 
 from pdekit.conditions import Dirichlet, Initial, Neumann, Periodic, Robin, evaluate, label, place
 from pdekit.constraints import AxisFactor, BoxDistance, HardParts, check_constraint, hard_constraint
@@ -48,6 +48,20 @@ class Motion(Problem):
 
     def residual(self, u):
         return u.d("t", "t") - u.laplacian
+
+
+@final
+@dataclass(frozen=True)
+class Plate(Problem):
+    """d4u/dx4 = 0 on (0, 1) with any conditions."""
+
+    conditions: tuple = ()
+    domain: Box = Interval(0, 1)  # noqa: RUF009 -- immutable
+
+    name = "plate"
+
+    def residual(self, u):
+        return u.d("x", "x", "x", "x")
 
 
 def wave(x):
@@ -108,6 +122,19 @@ def test_distance_is_positive_inside_and_one_at_most(problem):
     assert float(distance.max()) <= 1 + 1e-12
     if problem.domain.dim == 1:
         assert float(distance.max()) > 0.999
+
+
+def test_distance_is_squared_where_value_and_flux_vanish():
+    parts = hard_constraint(Biharmonic())
+    assert parts.distance.powers == ((2, 2), (2, 2))
+    assert parts.lift is None
+    assert parts.covered == Biharmonic().conditions
+    mixed = Plate((Dirichlet(), Neumann("left"), Neumann("right", 2.0)))
+    with pytest.raises(NotApplicableError, match=r"neumann\(right\) lies where u is prescribed too"):
+        hard_constraint(mixed)
+    beam = hard_constraint(Plate((Dirichlet(), Neumann("left"))))
+    assert beam.distance.powers == ((2, 1),)
+    assert [label(c) for c in beam.covered] == ["dirichlet(boundary)", "neumann(left)"]
 
 
 def test_zero_data_need_no_lift():

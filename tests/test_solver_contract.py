@@ -119,13 +119,14 @@ LINEAR_ON_GRIDS = {
     "helmholtz",
 }
 ELLIPTIC = {*LINEAR_ON_GRIDS, "poisson-nd"}
-EVERYTHING = {*ELLIPTIC, "heat", "newton-law"}
+EVERYTHING = {*ELLIPTIC, "p-laplace", "biharmonic", "heat", "newton-law"}
 TAKES: dict[str, set[str]] = {
     "pinn": EVERYTHING,
     "polynomial": EVERYTHING,
     "deep-ritz": ELLIPTIC,
     "deep-nitsche": ELLIPTIC,
     "wan": ELLIPTIC,
+    "dual-residual": LINEAR_ON_GRIDS,
     "finite-difference": {*LINEAR_ON_GRIDS, "heat"},
     "hybrid": LINEAR_ON_GRIDS,
     "jacobi": LINEAR_ON_GRIDS,
@@ -161,6 +162,8 @@ def test_every_problem_is_taken_or_refused_by_name(name):
         ("hybrid", Heat(1), False),
         ("deep-ritz", NewtonLaw(), False),
         ("wan", Heat(1), False),
+        ("dual-residual", PoissonND(3), True),
+        ("dual-residual", PoissonND(4), False),
         ("deep-ritz", PoissonND(10, Variant.HARMONIC), True),
         ("cg", Helmholtz(2), True),
     ],
