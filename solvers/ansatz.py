@@ -14,7 +14,7 @@ from ..constraints import hard_constraint
 from ..errors import CheckpointError, ConfigError, DtypeError, ShapeError
 from ..field import NetworkField
 from ..jet import Jet
-from ..kernels import Derivatives, ForwardKernel, Kernel, Plan, Recorder, Tabulated, select_kernel
+from ..kernels import Derivatives, DerivativeSource, ForwardKernel, Kernel, Plan, Recorder, Tabulated, select_kernel
 from ..nn import Architecture, HardConstraint, check_parameters
 from ..probe import jet_of
 from ..problem import Problem
@@ -172,24 +172,30 @@ class Jets:
 
     def __call__(self, name: str, batch: Mapping[str, Tensor], plan: Plan) -> Jet:
         """The jet on one point set of the batch."""
+        return self.reading(name, batch, self.derivatives(name, batch, plan))
+
+    def derivatives(self, name: str, batch: Mapping[str, Tensor], plan: Plan) -> Derivatives:
+        """The planned derivatives on one point set of the batch."""
         self._known.enter(batch)
         x = batch[f"{name}.x"]
-        return jet_of(
-            self._problem,
-            x,
-            self._derivatives(name, x, plan),
-            self._coefficients,
-            memo=self._known.memos.setdefault(name, {}),
-            outputs=self._outputs,
-        )
-
-    def _derivatives(self, name: str, x: Tensor, plan: Plan) -> Derivatives:
         if plan not in self._kernels:
             self._kernels[plan] = select_kernel(
                 self._function, plan, device=x.device, steps_expected=self._steps, points=len(x)
             )
         kernel = self._kernels[plan]
         return kernel(self._at(name, x, plan, kernel), x, plan)
+
+    def reading(self, name: str, batch: Mapping[str, Tensor], source: DerivativeSource) -> Jet:
+        """The jet on one point set of the batch with derivatives from elsewhere."""
+        self._known.enter(batch)
+        return jet_of(
+            self._problem,
+            batch[f"{name}.x"],
+            source,
+            self._coefficients,
+            memo=self._known.memos.setdefault(name, {}),
+            outputs=self._outputs,
+        )
 
     def _at(self, name: str, x: Tensor, plan: Plan, kernel: Kernel) -> nn.Module:
         """The function for one point set, its distance and lift differentiated there once for as long as the points last."""

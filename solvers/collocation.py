@@ -148,6 +148,12 @@ def mean(batch: Mapping[str, Tensor], name: str, values: Tensor) -> Tensor:
     return (values[:, 0] * weight).sum() / weight.sum()
 
 
+def mean_weight(batch: Mapping[str, Tensor], name: str) -> Tensor:
+    """The weights of `mean`, (n,), which sum to 1."""
+    weight = batch[f"{name}.weight"]
+    return weight / weight.sum()
+
+
 def _paired(problem: Problem, condition: Periodic, law: Law, n: int, generator: torch.Generator) -> dict[str, Points]:
     """The same points on the two faces of a periodic axis."""
     box = problem.domain

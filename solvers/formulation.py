@@ -19,7 +19,7 @@ from ..optim import Block
 from ..problem import Problem
 from ..recipe import Objective, Turn
 from .ansatz import Ansatz, Jets
-from .collocation import PointSets, mean
+from .collocation import PointSets, mean, mean_weight
 
 
 @final
@@ -193,8 +193,7 @@ def mean_block(
         residuals: jets to columns (n, 1).
         jets: of the ansatz that is trained.
     """
-    weight = batch[f"{points}.weight"]
-    root = (weight / weight.sum()).sqrt()[:, None]
+    root = mean_weight(batch, points).sqrt()[:, None]
     return Block(name, len(root), lambda ansatz: root * torch.cat(residuals(jets.of(ansatz)), 1))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import final
 
 import torch
@@ -12,13 +13,15 @@ from torch import Tensor, nn
 from ..checks import real
 from ..conditions import Condition, Dirichlet, Neumann, Observations, Periodic, Robin, evaluate, label
 from ..errors import NotApplicableError
+from ..jet import Jet
 from ..nn import MLP, Spread
-from ..optim import Adam, Cosine
+from ..optim import Adam, Block, Cosine
 from ..problem import Elliptic, Problem
 from ..recipe import Objective, Turn
 from .ansatz import Enforcement
-from .collocation import INTERIOR, Collocation, Law, mean
+from .collocation import INTERIOR, Collocation, Law, mean, mean_weight
 from .formulation import Conditions, Task, require_known, weights_of
+from .metric import energy_block
 from .neural import Neural, Training
 
 
@@ -150,21 +153,34 @@ class _EnergyObjective:
     def losses(self, player: str, batch: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
         energy = mean(batch, INTERIOR, self._problem.energy(self._jets(INTERIOR, batch, self._plan)))
         for condition in (*self._natural, *self._nitsche):
-            energy = energy + self._surface(condition, batch) / self._measure
+            name = label(condition)
+            density = self._surface(condition, batch, self._jets(name, batch, self._surface_plan))
+            energy = energy + (density[:, 0] * batch[f"{name}.weight"]).sum() / self._measure
         return {"energy": energy / self._task.scale} | self._conditions.terms(batch)
 
-    def _surface(self, condition: Neumann | Robin | Dirichlet, batch: Mapping[str, Tensor]) -> Tensor:
-        """Integral over the condition's part of the boundary."""
+    @property
+    def least_squares(self) -> bool:
+        return False
+
+    def blocks(self, player: str, batch: Mapping[str, Tensor]) -> list[Block]:
+        weight = mean_weight(batch, INTERIOR) / self._task.scale
+        blocks = [energy_block("energy", batch, INTERIOR, weight, self._problem.energy, self._plan, self._jets)]
+        for condition in (*self._natural, *self._nitsche):
+            name = label(condition)
+            weight = batch[f"{name}.weight"] / (self._measure * self._task.scale)
+            density = partial(self._surface, condition, batch)
+            blocks.append(energy_block("energy", batch, name, weight, density, self._surface_plan, self._jets))
+        return [*blocks, *self._conditions.blocks(batch)]
+
+    def _surface(self, condition: Neumann | Robin | Dirichlet, batch: Mapping[str, Tensor], u: Jet) -> Tensor:
+        """Density on the condition's part of the boundary, (n, 1)."""
         name = label(condition)
-        u = self._jets(name, batch, self._surface_plan)
         if isinstance(condition, Dirichlet):
             assert self._penalty is not None
             gap = u.value - u.data(name, lambda x: evaluate(name, condition.value, x))
             flux = self._problem.normal_flux(u, batch[f"{name}.normal"])
-            density = -flux * gap + 0.5 * self._penalty / self._size * gap**2
-        else:
-            density = self._problem.boundary_energy(condition, u)
-        return (density[:, 0] * batch[f"{name}.weight"]).sum()
+            return -flux * gap + 0.5 * self._penalty / self._size * gap**2
+        return self._problem.boundary_energy(condition, u)
 
 
 def deep_ritz() -> Neural:

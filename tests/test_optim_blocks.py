@@ -7,7 +7,8 @@ import dataclasses
 import pytest
 import torch
 from pdekit.problems import CATALOGUE
-from pdekit.solvers import Collocation, Enforcement, Neural, pinn
+from pdekit.solvers import Collocation, Enforcement, Neural, Nitsche, Ritz, pinn
+from pdekit.solvers.metric import hessian_root
 from solver_cases import prepared
 from torch import Tensor, nn
 
@@ -160,3 +161,40 @@ def test_blocks_of_the_strong_form(name, conditions):
     assert float(residual.square().sum()) == pytest.approx(loss, rel=1e-12)
     assert torch.equal(residual, system.residual()) or close(residual, system.residual())
     assert close(2.0 * jacobian.T @ residual, gradient)
+
+
+@pytest.mark.parametrize("form", [Ritz(), Nitsche()], ids=["ritz", "nitsche"])
+def test_metric_of_an_energy(form):
+    """For an ansatz linear in its parameters the Hessian of the energy is 2 J^T J; Nitsche's boundary part is indefinite."""
+    problem = CATALOGUE["poisson-nd"](2)
+    conditions = Enforcement.HARD if form == Ritz() else Enforcement.SOFT
+    solver = dataclasses.replace(small("poisson-nd", conditions), network=Polynomial(3), formulation=form)
+    task, batch = prepared(problem, solver)
+    system = system_of(task.objective, "u", batch, task.weights)
+    jacobian = system.jacobian()[1]
+    assert not system.least_squares
+    gradient = system.gradient()[1]
+    parameters = list(task.ansatz.parameters())
+    nn.utils.vector_to_parameters(torch.zeros_like(gradient), parameters)
+    start = system.gradient()[1]
+    columns = []
+    for unit in torch.eye(len(gradient), dtype=torch.float64):
+        nn.utils.vector_to_parameters(unit, parameters)
+        columns.append(system.gradient()[1] - start)
+    hessian, metric = torch.stack(columns), 2.0 * jacobian.T @ jacobian
+    if form == Ritz():
+        assert close(metric, hessian)
+    else:  # the metric only adds what is missing from a norm
+        assert float(torch.linalg.eigvalsh(metric - hessian).min()) > -1e-10 * float(metric.diagonal().max())
+        assert float(torch.linalg.eigvals(torch.linalg.solve(metric, hessian)).real.min()) > 0.1
+
+
+def test_hessian_root_of_a_nonquadratic_density():
+    """|g|^4 has the Hessian 4 |g|^2 I + 8 g g^T; a concave part is left out."""
+    g = torch.tensor([[1.0, 2.0], [0.5, -1.0]], dtype=torch.float64)  # (n, 2)
+    channels = torch.stack([torch.full((2,), 0.3, dtype=torch.float64), *g.T])[..., None]
+    root = hessian_root(lambda c: (c[1:] ** 2).sum(0) ** 2 - c[0] ** 2, channels)
+    square = (g**2).sum(1)[:, None, None]
+    expected = torch.zeros(2, 3, 3, dtype=torch.float64)
+    expected[:, 1:, 1:] = 4 * square * torch.eye(2, dtype=torch.float64) + 8 * g[:, :, None] * g[:, None, :]
+    assert close(root.mT @ root, expected)

@@ -15,6 +15,7 @@ from .first_order import Adam as Adam
 from .first_order import TorchOptimizer as TorchOptimizer
 from .lbfgs import LBFGS as LBFGS
 from .levenberg_marquardt import LevenbergMarquardt as LevenbergMarquardt
+from .natural_gradient import NaturalGradient as NaturalGradient
 from .normal_equations import Form as Form
 from .schedule import Constant as Constant
 from .schedule import Cosine as Cosine
