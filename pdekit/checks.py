@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from enum import Enum
 
 from .errors import ConfigError
 
@@ -36,3 +37,14 @@ def integer(owner: str, key: str, value: object, *, low: int = 1) -> None:
     if isinstance(value, int) and not isinstance(value, bool) and value >= low:
         return
     raise ConfigError(f"{owner}: {key}: got {value!r} ({type(value).__name__}), expected an integer of at least {low}")
+
+
+def member(owner: str, key: str, value: object, kind: type[Enum]) -> None:
+    """Refuse a value that is no member of an enumeration.
+
+    Raises:
+        ConfigError: naming owner, key, value and the choices.
+    """
+    if not isinstance(value, kind):
+        choices = ", ".join(str(choice) for choice in kind)
+        raise ConfigError(f"{owner}.{key}: got {value!r}, expected one of {choices}")

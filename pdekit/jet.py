@@ -90,6 +90,21 @@ class Jet:
             column=self._outputs.index(name),
         )
 
+    def at(self, rows: slice) -> Jet:
+        """The jet at some of its points."""
+        if rows == slice(0, len(self.x)):
+            return self
+        return Jet(
+            self.x[rows],
+            _Rows(self._source, rows),
+            names=self._names,
+            space_axes=self._space,
+            outputs=self._outputs,
+            coefficients=self.coefficients,
+            memo=self._memo.setdefault(f"rows {rows.start} to {rows.stop}", {}),
+            column=self._column,
+        )
+
     def data(self, key: str, function: Callable[[Tensor], Known]) -> Known:
         """A known function of the coordinates at these points, evaluated once for as long as the points last."""
         if key not in self._memo:
@@ -104,6 +119,23 @@ class Jet:
 
     def _pick(self, values: Tensor) -> Tensor:
         return values if self._column is None else values[:, self._column : self._column + 1]
+
+
+@final
+class _Rows:
+    """Some points of a source."""
+
+    def __init__(self, source: DerivativeSource, rows: slice) -> None:
+        self._source, self._rows = source, rows
+
+    def partial(self, axes: tuple[int, ...]) -> Tensor:
+        return self._source.partial(axes)[self._rows]
+
+    def gradient(self, axes: tuple[int, ...]) -> Tensor:
+        return self._source.gradient(axes)[self._rows]
+
+    def laplacian(self, axes: tuple[int, ...]) -> Tensor:
+        return self._source.laplacian(axes)[self._rows]
 
 
 def column(what: str, values: object, n: int, width: int = 1) -> Tensor:

@@ -91,6 +91,7 @@ def trust_table(trust: Trust) -> dict[str, Any]:
         "coarse_difference": trust.coarse_difference,
         "coarse_gap": trust.coarse_gap,
         "reference_error": trust.reference_error,
+        "loss_estimate": trust.loss_estimate,
         "residual_bands": bands_table(trust.residual_bands, "residual"),
     }
 

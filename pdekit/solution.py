@@ -62,6 +62,7 @@ class Trust:
         coarse_difference: relative L2 difference to a coarse classical solution.
         coarse_gap: that solution's own difference between h and h/2.
         reference_error: relative L2 error of the reference that errors are measured by, 0 for an exact solution.
+        loss_estimate: relative energy error by the solver's own loss, where that is an error estimate; see `dual-residual`.
         residual_bands: share of the residual by octave.
         flags: reasons not to trust the answer.
     """
@@ -76,6 +77,7 @@ class Trust:
     coarse_difference: float | None = None
     coarse_gap: float | None = None
     reference_error: float | None = None
+    loss_estimate: float | None = None
     residual_bands: Bands | None = None
     flags: tuple[Flag, ...] = ()
 

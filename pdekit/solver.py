@@ -78,6 +78,7 @@ class Outcome:
         exhausted: a budget ended it.
         diverged: it was rolled back.
         residual_train: relative residual on the training points.
+        loss_estimate: relative energy error, for solvers whose loss is an error estimate.
         target: the discrete solution on the field's grid, for grid solvers.
         order: order of accuracy of that grid's equations.
         timings: seconds by stage.
@@ -91,6 +92,7 @@ class Outcome:
     exhausted: bool = False
     diverged: bool = False
     residual_train: float | None = None
+    loss_estimate: float | None = None
     target: np.ndarray | None = None
     order: int = 2
     timings: Mapping[str, float] = dataclasses.field(default_factory=dict)

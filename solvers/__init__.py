@@ -15,6 +15,10 @@ from .ansatz import Enforcement as Enforcement
 from .coarse import CoarseSolve as CoarseSolve
 from .collocation import Collocation as Collocation
 from .collocation import Law as Law
+from .dual import DualResidual as DualResidual
+from .dual import dual_residual as dual_residual
+from .dual_forms import Pairing as Pairing
+from .dual_norm import Whitening as Whitening
 from .finite_difference import FiniteDifference as FiniteDifference
 from .hybrid import Hybrid as Hybrid
 from .hybrid import hybrid as hybrid
@@ -42,6 +46,7 @@ SOLVERS: Final[Mapping[str, Callable[[], Solver]]] = {
     "deep-ritz": deep_ritz,
     "deep-nitsche": deep_nitsche,
     "wan": wan,
+    "dual-residual": dual_residual,
     "polynomial": polynomial,
     "hybrid": hybrid,
     "finite-difference": FiniteDifference,

@@ -114,9 +114,18 @@ class PointSets:
         self._problem, self._collocation, self._soft = problem, collocation, tuple(soft)
         self._dtype, self._device = dtype, device
 
+    @property
+    def count(self) -> int:
+        """Interior points asked for."""
+        return self._collocation.count(self._problem.domain.dim)
+
     def sample(self, generator: torch.Generator) -> dict[str, Tensor]:
         """Tensors named `set.x` (n, d), `set.weight` (n,) and, on boundaries, `set.normal` (n, d)."""
-        sets = {INTERIOR: self._collocation.interior(self._problem, generator)}
+        return self.placed({INTERIOR: self._collocation.interior(self._problem, generator)}, generator)
+
+    def placed(self, sets: Mapping[str, Points], generator: torch.Generator) -> dict[str, Tensor]:
+        """The tensors of given sets, and of one drawn for each soft condition."""
+        sets = dict(sets)
         share = max(1, self._collocation.boundary_points // max(1, len(self._soft)))
         for condition in self._soft:
             sets |= self._points(condition, share, generator)

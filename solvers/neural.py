@@ -9,10 +9,10 @@ from typing import final
 import torch
 from torch import Tensor
 
-from ..checks import integer
+from ..checks import integer, member
 from ..codec import encode
 from ..config import problem_table
-from ..errors import ConfigError
+from ..domain import Points
 from ..field import Field, NetworkField
 from ..nn import Architecture
 from ..optim import LBFGS, Adam, Cosine, Optimizer, Schedule
@@ -25,8 +25,8 @@ from ..train import Trained, TrainStatus, train
 from ..trust import alias_warning, relative_residual
 from ..trust.residual import reference_scale
 from .ansatz import Ansatz, Enforcement, build_ansatz, load_weights
-from .collocation import Collocation, PointSets
-from .formulation import Formulation, Task
+from .collocation import INTERIOR, Collocation, PointSets
+from .formulation import Formulation, SelfEstimating, Task
 
 
 @final
@@ -101,9 +101,7 @@ class Neural:
     conditions: Enforcement = Enforcement.SOFT
 
     def __post_init__(self) -> None:
-        if not isinstance(self.conditions, Enforcement):
-            choices = ", ".join(str(choice) for choice in Enforcement)
-            raise ConfigError(f"{self.name}.conditions: got {self.conditions!r}, expected one of {choices}")
+        member(self.name, "conditions", self.conditions, Enforcement)
 
     def require(self, problem: Problem) -> None:
         """Whatever the formulation needs."""
@@ -117,14 +115,17 @@ class Neural:
             trained.restore_best()
         coefficients = {name: float(value.detach()) for name, value in prepared.ansatz.unknowns.items()}
         found = NetworkField(prepared.ansatz.function, setting.dtype, setting.device, coefficients)
-        interior = self.collocation.interior(problem, setting.generator(1))
+        batch = prepared.objective.sample(setting.generator(1))
+        interior = Points(batch[f"{INTERIOR}.x"], batch[f"{INTERIOR}.weight"]).to(torch.float64)
+        own = prepared.objective.estimate(found) if isinstance(prepared.objective, SelfEstimating) else None
         return Outcome(
             field=found,
             history=trained.history,
-            message=trained.message,
+            message=trained.message if own is None else f"{own}; {trained.message}",
             measures=Measures(steps=trained.steps, points=len(interior), parameters=found.parameters),
             exhausted=trained.status in (TrainStatus.STEP_BUDGET, TrainStatus.TIME_BUDGET),
             residual_train=relative_residual(problem, found, interior),
+            loss_estimate=None if own is None else own.energy_error,
             timings={"train": trained.seconds},
         )
 

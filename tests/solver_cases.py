@@ -20,6 +20,7 @@ from pdekit.solvers import (
     conjugate_gradients,
     deep_nitsche,
     deep_ritz,
+    dual_residual,
     gauss_seidel,
     jacobi,
     multigrid,
@@ -32,7 +33,7 @@ from pdekit.solvers.neural import Prepared
 from torch import Tensor, nn
 
 from pdekit.nn import MLP, Polynomial, Spread
-from pdekit.optim import Adam, Cosine
+from pdekit.optim import Adam, Cosine, LevenbergMarquardt
 from pdekit.problem import Problem
 from pdekit.solver import Setting, Solver
 
@@ -88,6 +89,13 @@ SWEEPS = ("max_error_discrete", "sweeps", "points", "parameters")
 
 ADVERSARY = WeakAdversarial(adversary=MLP(10, 2, init=Spread(3.0, start=1.0)), tests=8)
 
+TINY_DUAL = dataclasses.replace(
+    dual_residual(),
+    network=MLP(8, 1, init=Spread(3.0)),
+    collocation=dataclasses.replace(dual_residual().collocation, points=60),
+    training=Training(20, LevenbergMarquardt(), polish=0, record_every=5),
+)
+
 ROWS: dict[str, Row] = {
     "pinn": Row(LINE, tiny(pinn(), polish=60), 0.055, (*TRAINED, "pde", "dirichlet(boundary)"), STEPS, True),
     "deep-ritz": Row(LINE, tiny(deep_ritz(), polish=60), 1e-3, (*TRAINED, "energy"), STEPS, True),
@@ -100,6 +108,7 @@ ROWS: dict[str, Row] = {
         STEPS,
         True,
     ),
+    "dual-residual": Row(LINE, TINY_DUAL, 1.5e-4, (*TRAINED, "dual", "energy_error"), STEPS, True),
     "polynomial": Row(NewtonLaw(), PolynomialFit(), 1e-13),
     "hybrid": Row(
         LINE,

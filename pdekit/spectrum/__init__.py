@@ -4,6 +4,7 @@ Wave numbers k are angular everywhere: sin(4 x) has k = 4.
 
 - on a grid: `spectrum`, `peaks`, `dominant_frequencies`, `BandMeter`/`bands_of`, `dual_norm`
 - at any points: `projection`, `fourier_sum`, `DeltaF`/`delta_f`, `FilterMeter`
+- test functions on a box: `AxisModes`
 - over a run: `BandHistory`, `converged_at`
 """
 
@@ -25,6 +26,9 @@ from .cover import cover as cover
 from .delta import DeltaF as DeltaF
 from .delta import delta_f as delta_f
 from .dual import dual_norm as dual_norm
+from .eigenmodes import AxisModes as AxisModes
+from .eigenmodes import Ends as Ends
+from .eigenmodes import resolved_modes as resolved_modes
 from .filtering import FilterMeter as FilterMeter
 from .filtering import Split as Split
 from .history import BandHistory as BandHistory

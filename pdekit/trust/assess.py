@@ -113,6 +113,7 @@ def _residuals(problem: Problem, outcome: Outcome, setting: Setting, sample: _Sa
     return Trust(
         residual_train=outcome.residual_train,
         residual_held_out=held_out,
+        loss_estimate=outcome.loss_estimate,
         boundary_violation=boundary_violation(problem, outcome.field, setting.generator(_STREAM + 1), _BOUNDARY),
         residual_bands=None if held_out is None else residual_bands(problem, outcome.field),
     )
