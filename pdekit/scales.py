@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from .codec import changed, parameters
 from .conditions import Dirichlet, Initial
 from .field import Field
 from .kernels import Recorder
@@ -202,3 +204,35 @@ def _joined(found: Iterable[Mapping[str, Content]]) -> dict[str, Content]:
         for name, part in contents.items():
             joined[name] = joined[name] + part if name in joined else part
     return joined
+
+
+# Configurations that leave their scales open ------------------------------------------------------------------------
+
+
+def with_scales(config: Any, problem: Problem) -> Any:
+    """A configuration in which every Auto() inside, however deep, has become the scales recommended for the problem."""
+    if isinstance(config, Auto):
+        return recommend_scales(problem, config)
+    if isinstance(config, tuple):
+        items = [with_scales(item, problem) for item in config]
+        return tuple(items) if any(a is not b for a, b in zip(items, config, strict=True)) else config
+    if not dataclasses.is_dataclass(config):
+        return config
+    changes = {
+        name: new
+        for name in parameters(type(config))
+        if (new := with_scales(old := getattr(config, name), problem)) is not old
+    }
+    return changed(config, changes) if changes else config
+
+
+def scales_within(config: Any) -> Iterator[Scales]:
+    """All recommended scales inside a configuration."""
+    if isinstance(config, Scales):
+        yield config
+    elif isinstance(config, tuple):
+        for item in config:
+            yield from scales_within(item)
+    elif dataclasses.is_dataclass(config):
+        for name in parameters(type(config)):
+            yield from scales_within(getattr(config, name))

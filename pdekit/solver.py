@@ -21,6 +21,7 @@ from .problem import Problem
 from .progress import Progress, Quiet
 from .recipe import Budget, Every
 from .record import Record
+from .scales import scales_within, with_scales
 from .solution import Measures, Solution, Status, Trust
 
 if TYPE_CHECKING:
@@ -145,8 +146,8 @@ def solve(
 ) -> Solution:
     """Solve `problem` with `solver`.
 
-    The problem is checked first, then solved, then assessed: error by frequency band, held-out residual, boundary
-    violation, error estimate, verdict.
+    The problem is checked first, scales left open by the solver are chosen for it, then it is solved and assessed: error
+    by frequency band, held-out residual, boundary violation, error estimate, verdict.
 
     Args:
         problem: what to solve.
@@ -178,6 +179,7 @@ def solve(
     solver.require(problem)
     if check:
         check_precision(problem.domain, precision, problem.check().plan.order)
+    solver = with_scales(solver, problem)
     setting = Setting(
         budget=budget or Budget(),
         seed=seed,
@@ -222,7 +224,7 @@ def _concluded(
         field=outcome.field,
         solver=solver.name,
         status=status,
-        message="; ".join(part for part in (why, outcome.message) if part),
+        message="; ".join(part for part in (why, *_chosen(solver), outcome.message) if part),
         history=outcome.history,
         bands=verdict.bands,
         band_kind=verdict.band_kind,
@@ -233,6 +235,11 @@ def _concluded(
         environment=_circumstances(setting),
         study=outcome.study,
     )
+
+
+def _chosen(solver: Solver) -> list[str]:
+    """What was left to the problem, and how it was decided."""
+    return [f"scales {scales}" for scales in scales_within(solver)]
 
 
 def _status(outcome: Outcome, trust: Trust, evidence: float | None, setting: Setting) -> tuple[Status, str]:

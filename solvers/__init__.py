@@ -28,6 +28,8 @@ from .iterative import conjugate_gradients as conjugate_gradients
 from .iterative import gauss_seidel as gauss_seidel
 from .iterative import jacobi as jacobi
 from .iterative import multigrid as multigrid
+from .mscale import fourier as fourier
+from .mscale import mscale as mscale
 from .neural import Neural as Neural
 from .neural import Training as Training
 from .polynomial import PolynomialFit as PolynomialFit
@@ -46,6 +48,8 @@ SOLVERS: Final[Mapping[str, Callable[[], Solver]]] = {
     "deep-ritz": deep_ritz,
     "deep-nitsche": deep_nitsche,
     "wan": wan,
+    "mscale": mscale,
+    "fourier": fourier,
     "dual-residual": dual_residual,
     "polynomial": polynomial,
     "hybrid": hybrid,

@@ -19,6 +19,7 @@ from ..nn import Architecture, HardConstraint, check_parameters
 from ..probe import jet_of
 from ..problem import Problem
 from ..sampling import Sobol, interior_points
+from ..scales import with_scales
 
 
 @final
@@ -65,7 +66,7 @@ def build_ansatz(
         ShapeError: the network takes other points, or its output does not have one column per unknown of the problem.
         NonFiniteError: NaN among the initial weights.
     """
-    domain, outputs = problem.domain, problem.outputs
+    domain, outputs, network = problem.domain, problem.outputs, with_scales(network, problem)
     built: nn.Module = network.build(
         domain.dim, len(outputs), lower=domain.lower, upper=domain.upper, generator=generator, dtype=dtype
     )

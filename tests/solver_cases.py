@@ -21,8 +21,10 @@ from pdekit.solvers import (
     deep_nitsche,
     deep_ritz,
     dual_residual,
+    fourier,
     gauss_seidel,
     jacobi,
+    mscale,
     multigrid,
     pinn,
     wan,
@@ -32,7 +34,7 @@ from pdekit.solvers.formulation import Formulation
 from pdekit.solvers.neural import Prepared
 from torch import Tensor, nn
 
-from pdekit.nn import MLP, Polynomial, Spread
+from pdekit.nn import MLP, FourierBands, Multiscale, Polynomial, Spread
 from pdekit.optim import Adam, Cosine, LevenbergMarquardt
 from pdekit.problem import Problem
 from pdekit.solver import Setting, Solver
@@ -52,7 +54,7 @@ def tiny(
     formulation: Formulation | None = None,
 ) -> Neural:
     """A preset with two layers of few units, few points and few steps."""
-    assert isinstance(preset.network, MLP)
+    assert isinstance(preset.network, MLP | Multiscale | FourierBands)
     return dataclasses.replace(
         preset,
         formulation=formulation or preset.formulation,
@@ -109,6 +111,8 @@ ROWS: dict[str, Row] = {
         True,
     ),
     "dual-residual": Row(LINE, TINY_DUAL, 1.5e-4, (*TRAINED, "dual", "energy_error"), STEPS, True),
+    "mscale": Row(LINE, tiny(mscale(), polish=60), 1.2e-4, (*TRAINED, "energy"), STEPS, True),
+    "fourier": Row(LINE, tiny(fourier(), polish=60), 4e-4, (*TRAINED, "energy"), STEPS, True),
     "polynomial": Row(NewtonLaw(), PolynomialFit(), 1e-13),
     "hybrid": Row(
         LINE,

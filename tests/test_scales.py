@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from dataclasses import dataclass
 from typing import ClassVar
@@ -22,14 +23,18 @@ from pdekit.problems import (
     PoissonSine,
     PoissonTwoFrequency,
 )
+from pdekit.solvers import Enforcement, Hybrid, Neural, Ritz, Training, fourier, mscale
 
+from pdekit import solve
 from pdekit.conditions import Dirichlet
+from pdekit.config import reader, solver_from_table
 from pdekit.domain import Box, Hypercube, Interval, Rectangle
 from pdekit.errors import ConfigError
 from pdekit.field import NetworkField
-from pdekit.nn import Auto, Scales, scale_values
+from pdekit.nn import Auto, Multiscale, Part, Scales, Subspace, scale_values
+from pdekit.options import with_options
 from pdekit.problem import Elliptic
-from pdekit.scales import recommend_scales
+from pdekit.scales import recommend_scales, scales_within, with_scales
 from pdekit.spectrum import content, cover, slopes_of, solution_slopes
 
 PI = math.pi
@@ -247,3 +252,42 @@ def test_reasons_fit_the_scales_and_auto_cannot_be_built():
     for bad in ({"floor": 0.0}, {"floor": 2.0}, {"most": 0}):
         with pytest.raises(ConfigError, match="Auto"):
             Auto(**bad)
+
+
+# Configurations -------------------------------------------------------------------------------------------------------
+
+
+def test_solving_chooses_the_scales_and_says_why():
+    network = Multiscale(8, 1, scales=Auto())
+    solver = Neural("tried", Ritz(), network, training=Training(steps=3, polish=0), conditions=Enforcement.HARD)
+    solution = solve(PoissonMscale1D(), solver)
+    kept = solution.config["solver"]["network"]["scales"]
+    assert kept["values"] == pytest.approx([1.0, 6 * PI], rel=0.01)
+    assert "source: k = 18." in kept["why"][1]
+    assert "source: k = 18." in solution.message
+    again = solver_from_table(solution.config["solver"])
+    assert again.network.scales.values == tuple(kept["values"])
+    assert solve(PoissonMscale1D(), again)(np.array([[0.3]])) == solution(np.array([[0.3]]))
+
+
+def test_open_scales_are_found_at_any_depth_and_others_are_left_alone():
+    given = Neural("given", Ritz(), Multiscale(scales=(1.0, 2.0)))
+    assert with_scales(given, PoissonMscale1D()) is given
+    nested = Hybrid(dataclasses.replace(given, network=Subspace((Part("a", Multiscale(scales=Auto())),))))
+    found = list(scales_within(with_scales(nested, PoissonMscale1D())))
+    assert [scales.values for scales in found] == [recommend_scales(PoissonMscale1D()).values]
+    assert not list(scales_within(given))
+
+
+@pytest.mark.parametrize("text", ["auto", "1,2,4", "(1.0, 5)"])
+def test_scales_from_the_command_line(text):
+    solver = with_options(mscale(), {"scales": text}, reader())
+    expected = Auto() if text == "auto" else tuple(float(v) for v in text.strip("()").split(","))
+    assert solver.network.scales == expected
+
+
+@pytest.mark.parametrize("text", ["0", "1,-2", "nan", "", "1,x"])
+@pytest.mark.parametrize("preset", [mscale, fourier])
+def test_bad_scales_from_the_command_line(preset, text):
+    with pytest.raises(ConfigError, match="scales"):
+        with_options(preset(), {"scales": text}, reader())

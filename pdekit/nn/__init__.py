@@ -10,6 +10,8 @@ from .activations import Tanh as Tanh
 from .architecture import MLP as MLP
 from .architecture import Architecture as Architecture
 from .architecture import ResNet as ResNet
+from .bands import FourierBands as FourierBands
+from .bands import Shell as Shell
 from .catalogue import ACTIVATIONS as ACTIVATIONS
 from .catalogue import activation as activation
 from .combined import Adaptive as Adaptive
