@@ -195,6 +195,10 @@ class IndefiniteWarning(PdekitWarning):
     """A coefficient may make the form indefinite."""
 
 
+class MeshWarning(PdekitWarning):
+    """A mesh had to be corrected."""
+
+
 class ReferenceWarning(PdekitWarning):
     """The reference solution is itself not resolved."""
 

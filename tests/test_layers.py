@@ -16,8 +16,8 @@ DIRECTORIES = {"pdekit": ROOT / "pdekit", "pdekit.problems": ROOT / "problems", 
 # Units (modules or packages directly under `pdekit`), lowest layer first. A unit imports lower layers freely, and of
 # its own layer only what PEERS names.
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("errors", "checks", "files", "environment", "record", "codec", "options", "result"),
-    ("domain", "sampling", "geometry", "meshing", "nn", "kernels", "jet", "optim", "discrete", "spectrum", "lattice"),
+    ("errors", "checks", "files", "mesh_reader", "environment", "record", "codec", "options", "result"),
+    ("domain", "sampling", "geometry", "meshing", "meshfile", "nn", "kernels", "jet", "optim", "discrete", "spectrum", "lattice"),
     (
         *(
             "conditions",
@@ -70,6 +70,7 @@ PEERS: dict[str, frozenset[str]] = {
     "sampling": frozenset({"domain"}),
     "geometry": frozenset({"domain", "discrete"}),
     "meshing": frozenset({"domain", "geometry", "discrete"}),
+    "meshfile": frozenset({"discrete"}),
     "lattice": frozenset({"domain"}),
     "kernels": frozenset({"nn"}),
     "jet": frozenset({"kernels"}),

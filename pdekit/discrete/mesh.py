@@ -63,11 +63,11 @@ class Mesh:
     def of(points: FloatArray, cells: IntArray, parts: Mapping[str, IntArray] | None = None) -> Mesh:
         """A mesh from cells in any orientation; boundary facets that no part names become the part "boundary"."""
         points, cells = _checked(points, cells)
-        inverted = _volumes(points, cells) < 0
+        inverted = signed_volumes(points, cells) < 0
         if inverted.any():
             cells = cells.copy()
             cells[inverted, -2:] = cells[inverted, -2:][:, ::-1]
-        outer = _boundary(cells)
+        outer = boundary_facets(cells)
         named = {name: _ints(facets, points.shape[1]) for name, facets in (parts or {}).items()}
         taken = {tuple(sorted(facet)) for facets in named.values() for facet in facets.tolist()}
         rest = [facet for facet in outer.tolist() if tuple(sorted(facet)) not in taken]
@@ -88,7 +88,7 @@ class Mesh:
     @cached_property
     def volumes(self) -> FloatArray:
         """Length, area or volume of each cell (m,), positive."""
-        return _volumes(self.points, self.cells)
+        return signed_volumes(self.points, self.cells)
 
     @cached_property
     def edges(self) -> IntArray:
@@ -178,7 +178,7 @@ class Mesh:
 
     def _matched_parts(self) -> dict[str, IntArray]:
         """The parts with every facet oriented outward; refuses what is not the boundary, once."""
-        outer = {tuple(sorted(facet)): facet for facet in _boundary(self.cells).tolist()}
+        outer = {tuple(sorted(facet)): facet for facet in boundary_facets(self.cells).tolist()}
         seen: dict[tuple[int, ...], str] = {}
         parts: dict[str, IntArray] = {}
         for name, given in self.parts.items():
@@ -261,7 +261,7 @@ class _Midpoints:
             chosen = shortest == number
             inner += [np.stack([p, q, ring[i], ring[(i + 1) % 4]], 1)[chosen] for i in range(4)]
         found = np.concatenate([*(np.stack(row, 1) for row in corners), *inner])
-        inverted = _volumes(points, found) < 0
+        inverted = signed_volumes(points, found) < 0
         found[inverted, -2:] = found[inverted, -2:][:, ::-1]
         return found
 
@@ -298,7 +298,7 @@ def _ints(numbers: IntArray, width: int) -> IntArray:
 
 
 def _check_cells(points: FloatArray, cells: IntArray) -> None:
-    volumes = _volumes(points, cells)
+    volumes = signed_volumes(points, cells)
     corners = points[cells]
     longest = np.max(
         [np.linalg.norm(corners - corners[:, i : i + 1], axis=2).max(axis=1) for i in range(cells.shape[1])], 0
@@ -316,8 +316,8 @@ def _check_cells(points: FloatArray, cells: IntArray) -> None:
         )
 
 
-def _volumes(points: FloatArray, cells: IntArray) -> FloatArray:
-    """Signed volumes."""
+def signed_volumes(points: FloatArray, cells: IntArray) -> FloatArray:
+    """Volumes of cells (m, d + 1), negative for those that are inverted, (m,)."""
     corners = points[cells]
     spans: FloatArray = np.linalg.det(corners[:, 1:] - corners[:, :1])
     return spans / math.factorial(points.shape[1])
@@ -332,8 +332,8 @@ def _areas(corners: FloatArray) -> FloatArray:
     return np.sqrt(np.maximum(np.linalg.det(gram), 0.0)) / math.factorial(spans.shape[1])
 
 
-def _boundary(cells: IntArray) -> IntArray:
-    """Facets of one cell only, oriented outward."""
+def boundary_facets(cells: IntArray) -> IntArray:
+    """The facets (k, d) of only one of the cells (m, d + 1), oriented so that they point out of positive cells."""
     dim = cells.shape[1] - 1
     # The facet opposite corner i, in the order that its right-hand normal points out of a positive cell.
     opposite = {1: ((1,), (0,)), 2: ((1, 2), (2, 0), (0, 1)), 3: ((1, 2, 3), (0, 3, 2), (0, 1, 3), (0, 2, 1))}[dim]
