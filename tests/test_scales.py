@@ -31,7 +31,7 @@ from pdekit.config import reader, solver_from_table
 from pdekit.domain import Box, Hypercube, Interval, Rectangle
 from pdekit.errors import ConfigError
 from pdekit.field import NetworkField
-from pdekit.nn import Auto, Multiscale, Part, Scales, Subspace, scale_values
+from pdekit.nn import Auto, Multiscale, Scales, scale_values
 from pdekit.options import with_options
 from pdekit.problem import Elliptic
 from pdekit.scales import recommend_scales, scales_within, with_scales
@@ -273,7 +273,7 @@ def test_solving_chooses_the_scales_and_says_why():
 def test_open_scales_are_found_at_any_depth_and_others_are_left_alone():
     given = Neural("given", Ritz(), Multiscale(scales=(1.0, 2.0)))
     assert with_scales(given, PoissonMscale1D()) is given
-    nested = Hybrid(dataclasses.replace(given, network=Subspace((Part("a", Multiscale(scales=Auto())),))))
+    nested = Hybrid(dataclasses.replace(given, network=Multiscale(scales=Auto())))
     found = list(scales_within(with_scales(nested, PoissonMscale1D())))
     assert [scales.values for scales in found] == [recommend_scales(PoissonMscale1D()).values]
     assert not list(scales_within(given))

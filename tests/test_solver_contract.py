@@ -125,6 +125,8 @@ TAKES: dict[str, set[str]] = {
     "polynomial": EVERYTHING,
     "deep-ritz": ELLIPTIC,
     "deep-nitsche": ELLIPTIC,
+    "mscale": ELLIPTIC,
+    "fourier": ELLIPTIC,
     "wan": ELLIPTIC,
     "dual-residual": LINEAR_ON_GRIDS,
     "finite-difference": {*LINEAR_ON_GRIDS, "heat"},
