@@ -125,8 +125,6 @@ TAKES: dict[str, set[str]] = {
     "polynomial": EVERYTHING,
     "deep-ritz": ELLIPTIC,
     "deep-nitsche": ELLIPTIC,
-    "mscale": ELLIPTIC,
-    "fourier": ELLIPTIC,
     "wan": ELLIPTIC,
     "dual-residual": LINEAR_ON_GRIDS,
     "finite-difference": {*LINEAR_ON_GRIDS, "heat"},
@@ -136,6 +134,8 @@ TAKES: dict[str, set[str]] = {
     "cg": LINEAR_ON_GRIDS,
     "multigrid": LINEAR_ON_GRIDS,
 }
+
+TAKES |= dict.fromkeys(("mscale", "fourier"), TAKES["deep-ritz"])  # they train on the same energy
 
 
 def takes(solver: Solver, problem: pdekit.Problem) -> bool:
