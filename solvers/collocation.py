@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -31,6 +33,8 @@ INTERIOR = "interior"
 
 _GAUSS_NODES = 8  # per panel, where one panel would need more than
 _MOST_GAUSS_NODES = 24
+_PER_WAVE = {1: 30, 2: 10, 3: 6}  # points per wavelength and axis
+_MOST_POINTS = 2**15
 _DEFAULT_POINTS = {1: 256, 2: 1600, 3: 5832}
 
 
@@ -68,7 +72,8 @@ class Collocation:
     """Training points of a network.
 
     Args:
-        points: in the interior; None takes 256 in one dimension, 1600 in two, 5832 in three and 4000 beyond.
+        points: in the interior; None takes 256 in one dimension, 1600 in two, 5832 in three and 4000 beyond, or, up to
+            three, as many as the highest scale of a multiscale network needs.
         law: how they are laid out. Energies of oscillating solutions need a quadrature (gauss-legendre, grid, or a full
             sobol set): the noise of random points is largest in the smooth modes, which are the least stiff.
         boundary_points: on all conditions together, shared out by measure.
@@ -90,6 +95,13 @@ class Collocation:
     def count(self, dim: int) -> int:
         """Interior points asked for in `dim` dimensions."""
         return self.points if self.points is not None else _DEFAULT_POINTS.get(dim, 4000)
+
+    def resolving(self, wavenumber: float, dim: int) -> Collocation:
+        """The same with enough points for waves of this angular frequency on [-1, 1]^dim, if their number is left open."""
+        if self.points is not None or dim not in _PER_WAVE:
+            return self
+        per_axis = math.ceil(_PER_WAVE[dim] * wavenumber / math.pi)
+        return dataclasses.replace(self, points=max(self.count(dim), min(per_axis**dim, _MOST_POINTS)))
 
     def interior(self, problem: Problem, generator: torch.Generator) -> Points:
         """Interior points of the problem's domain."""

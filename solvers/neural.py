@@ -14,11 +14,12 @@ from ..codec import encode
 from ..config import problem_table
 from ..domain import Points
 from ..field import Field, NetworkField
-from ..nn import Architecture
+from ..nn import Architecture, highest_scale
 from ..optim import LBFGS, Adam, Cosine, Optimizer, Schedule
 from ..problem import Problem
 from ..recipe import Objective, Phase, Probe, StopRule, Turn
 from ..resume import Scalar
+from ..scales import with_scales
 from ..solution import Measures
 from ..solver import Outcome, Setting
 from ..train import Trained, TrainStatus, train
@@ -142,13 +143,15 @@ class Neural:
         """
         generator = setting.generator(2 * stream)
         ansatz, soft = build_ansatz(problem, self.network, self.conditions, generator, setting.dtype, setting.device)
-        if self.collocation.resample_every is None:
-            alias_warning(problem, self.collocation.count(problem.domain.dim))
+        dim, network = problem.domain.dim, with_scales(self.network, problem)
+        collocation = self.collocation.resolving(highest_scale(network), dim)
+        if collocation.resample_every is None:
+            alias_warning(problem, collocation.count(dim))
         task = Task(
             problem,
             ansatz,
             soft,
-            PointSets(problem, self.collocation, soft, setting.dtype, setting.device),
+            PointSets(problem, collocation, soft, setting.dtype, setting.device),
             reference_scale(problem),
             generator,
             self.training.steps + self.training.polish,

@@ -58,6 +58,7 @@ from .scales import Auto as Auto
 from .scales import ScaleChoice as ScaleChoice
 from .scales import Scales as Scales
 from .scales import check_scales as check_scales
+from .scales import highest_scale as highest_scale
 from .scales import scale_values as scale_values
 from .spread import Spread as Spread
 from .subspace import Part as Part

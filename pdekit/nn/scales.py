@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeAlias, final
+from typing import Protocol, TypeAlias, final, runtime_checkable
 
 from ..checks import integer, real
 from ..errors import ConfigError
@@ -58,6 +58,22 @@ class Scales:
 
 ScaleChoice: TypeAlias = tuple[float, ...] | Auto | Scales
 """What architectures take as `scales`: numbers, numbers with reasons, or the wish to have them chosen."""
+
+
+@runtime_checkable
+class Scaled(Protocol):
+    """An architecture built for several scales."""
+
+    @property
+    def scales(self) -> ScaleChoice:
+        """Its scales, known or to be chosen."""
+
+
+def highest_scale(network: object) -> float:
+    """The highest scale an architecture is built for; 0 where it has none, or none yet."""
+    if not isinstance(network, Scaled) or isinstance(network.scales, Auto):
+        return 0.0
+    return max(scale_values(type(network).__name__, network.scales))
 
 
 def check_scales(owner: str, scales: ScaleChoice) -> None:
