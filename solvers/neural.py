@@ -141,9 +141,8 @@ class Neural:
         Raises:
             SmoothnessError: the activation has too few derivatives for the formulation.
         """
-        generator = setting.generator(2 * stream)
-        ansatz, soft = build_ansatz(problem, self.network, self.conditions, generator, setting.dtype, setting.device)
-        dim, network = problem.domain.dim, with_scales(self.network, problem)
+        dim, network, generator = problem.domain.dim, with_scales(self.network, problem), setting.generator(2 * stream)
+        ansatz, soft = build_ansatz(problem, network, self.conditions, generator, setting.dtype, setting.device)
         collocation = self.collocation.resolving(highest_scale(network), dim)
         if collocation.resample_every is None:
             alias_warning(problem, collocation.count(dim))
