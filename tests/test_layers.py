@@ -17,7 +17,20 @@ DIRECTORIES = {"pdekit": ROOT / "pdekit", "pdekit.problems": ROOT / "problems", 
 # its own layer only what PEERS names.
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("errors", "checks", "files", "mesh_reader", "environment", "record", "codec", "options", "result"),
-    ("domain", "sampling", "geometry", "meshing", "meshfile", "nn", "kernels", "jet", "optim", "discrete", "spectrum", "lattice"),
+    (
+        "domain",
+        "sampling",
+        "geometry",
+        "meshing",
+        "meshfile",
+        "nn",
+        "kernels",
+        "jet",
+        "optim",
+        "discrete",
+        "spectrum",
+        "lattice",
+    ),
     (
         *(
             "conditions",

@@ -1,5 +1,7 @@
 """Shapes other than boxes: discs, ellipses, balls, polygons, and their differences, unions and intersections; meshes."""
 
+from .adapter import deepxde_geometry as deepxde_geometry
+from .adapter import from_deepxde as from_deepxde
 from .csg import Difference as Difference
 from .csg import Intersection as Intersection
 from .csg import Union as Union

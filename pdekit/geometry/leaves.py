@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from dataclasses import dataclass
 from functools import cached_property
@@ -223,13 +222,16 @@ class Polygon(Shape):
     def _check_simple(self) -> None:
         points, n = np.array(self.vertices), len(self.vertices)
         size = float(np.ptp(points, axis=0).max())
-        for i, j in itertools.combinations(range(n), 2):
-            if np.linalg.norm(points[i] - points[j]) <= 1e-12 * size:
-                raise DomainError(
-                    f"polygon: vertices {i} and {j} are both {self.vertices[i]}, expected distinct ones; remove one"
-                )
+        gaps = np.linalg.norm(points[:, None] - points, axis=2)
+        for i, j in np.argwhere(np.triu(gaps <= 1e-12 * size, 1)).tolist():
+            raise DomainError(
+                f"polygon: vertices {i} and {j} are both {self.vertices[i]}, expected distinct ones; remove one"
+            )
         edges = [Segment(a, b) for a, b in zip(self.vertices, self._turned(1), strict=True)]
-        for i, j in itertools.combinations(range(n), 2):
+        ends = np.stack([points, np.roll(points, -1, axis=0)])
+        low, high = ends.min(axis=0) - 1e-9 * size, ends.max(axis=0) + 1e-9 * size
+        near = ((low[:, None] <= high) & (high[:, None] >= low)).all(axis=2)
+        for i, j in np.argwhere(np.triu(near, 1)).tolist():
             # Neighbours share a vertex; they overlap where they fold back on each other.
             shared = {1: self.vertices[j], n - 1: self.vertices[i]}.get(j - i)
             for x in (*_common(edges[i], edges[j]), *_common(edges[j], edges[i])):
