@@ -26,7 +26,6 @@ from pdekit.nn import (
     Gaussian,
     Mixed,
     Multiscale,
-    Part,
     PhaseShift,
     Positional,
     ReLU,
@@ -43,7 +42,7 @@ from pdekit.nn import (
 NETWORKS: dict[str, Callable[[int], nn.Module]] = {
     "scales per unit": lambda d: build(Multiscale(7, 2, (1.0, 3.0), Structure.PER_UNIT), d),
     "subnetworks": lambda d: build(Multiscale(4, 2, (1.0, 3.0)), d),
-    "subspace": lambda d: build(Subspace((Part("a", MLP(3, 1)), Part("b", Multiscale(4, 1, (2.0,))))), d),
+    "subspace": lambda d: build(Subspace(4, 1, (1.0, 2.0, 5.0), MLP(3, 1)), d),
     "shared layers": lambda d: build(FourierFeatures(4, 2, (Gaussian(1.0, 3), Gaussian(2.0, 3))), d),
     "trained frequencies": lambda d: build(FourierFeatures(4, 1, (Positional(2),), True, 0.5), d),
     "phase shift": lambda d: build(PhaseShift(3, 1, (0.0, 2.0)), d),

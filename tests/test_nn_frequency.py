@@ -30,7 +30,6 @@ from pdekit.nn import (
     Mixed,
     Modulation,
     Multiscale,
-    Part,
     Parts,
     PhaseShift,
     Positional,
@@ -47,6 +46,7 @@ from pdekit.nn import (
     Structure,
     Subspace,
     Tanh,
+    Tuned,
     Waves,
     parts_of,
     spanning,
@@ -56,7 +56,7 @@ PER_UNIT, SUBNETWORKS = Structure
 ARCHITECTURES: list[Architecture] = [
     Multiscale(6, 2, (1.0, 4.0), PER_UNIT),
     Multiscale(6, 2, (1.0, 4.0), SUBNETWORKS, BSpline()),
-    Subspace((Part("smooth", MLP(4, 1)), Part("rapid", Multiscale(4, 1, (8.0,), activation=CosineSine())))),
+    Subspace(4, 1, (1.0, 8.0, 40.0), MLP(4, 1)),
     FourierFeatures(6, 1, (Gaussian(2.0, 5),)),
     FourierFeatures(6, 2, (Positional(3), Given(((1.0, 0.0),) * 6)), trainable=True, amplitude=0.5),
     PhaseShift(4, 1, (0.0, 3.0)),
@@ -181,12 +181,26 @@ def test_parts_sum_to_the_network_and_keep_hard_conditions() -> None:
     x = points()
     for network in (free, HardConstraint(free, distance, lift), HardConstraint(free, distance)):
         parts = parts_of(network)
-        assert list(parts) == ["smooth", "rapid"]
+        assert list(parts) == ["smooth", "oscillating1", "oscillating2"]
         torch.testing.assert_close(sum(part(x) for part in parts.values()), network(x))
     torch.testing.assert_close(
-        parts_of(HardConstraint(free, distance, lift))["rapid"](x), distance(x) * parts_of(free)["rapid"](x)
+        parts_of(HardConstraint(free, distance, lift))["oscillating2"](x),
+        distance(x) * parts_of(free)["oscillating2"](x),
     )
     assert not parts_of(build(MLP(3, 1)))
+
+
+@pytest.mark.parametrize("d", [1, 2])
+def test_tuned_units_oscillate_near_their_scale(d: int) -> None:
+    law, g = Tuned(0.1, start=0.25), torch.Generator().manual_seed(3)
+    weight, phase = law.draw(Site(d, 4000, 8, True, Sine()), g)
+    sizes = weight.abs().amax(1)
+    assert float(sizes.mean()) == pytest.approx(1.0, abs=6 * 0.1 / math.sqrt(4000))
+    assert float(sizes.std()) == pytest.approx(0.1, rel=0.07)  # six deviations
+    assert abs(float(weight.sign().mean())) < 0.1  # both directions
+    assert 3.0 < float(phase.abs().max()) <= math.pi
+    last = law.draw(Site(50, 600, 50, False, Sine(), last=True), g)[0]
+    assert float(last.std()) == pytest.approx(0.25 * math.sqrt(2 / 650), rel=0.03)
 
 
 # Fourier features ---------------------------------------------------------------------------------------------------
@@ -371,9 +385,11 @@ def tiny(activation: Activation = Tanh(), init: Initialisation = LeCun(), width:
         (lambda: CosineSine(1.5), "CosineSine"),
         (lambda: BSpline(1), "BSpline.degree"),
         (lambda: Ricker(0.0), "Ricker"),
-        (lambda: Subspace(()), "Subspace.parts"),
-        (lambda: Subspace((Part("a", MLP()), Part("a", MLP()))), "'a' twice"),
-        (lambda: Part("no name", MLP()), "Part.name"),
+        (lambda: Subspace(scales=()), "Subspace.scales"),
+        (lambda: Subspace(width=3), "even number"),
+        (lambda: build(Subspace()), "Subspace.scales"),  # Auto: solvers choose before they build
+        (lambda: Tuned(-0.1), "Tuned"),
+        (lambda: Tuned(start=math.nan), "Tuned"),
         (lambda: FourierFeatures(features=()), "FourierFeatures.features"),
         (lambda: FourierFeatures(amplitude=0.0), "FourierFeatures"),
         (lambda: Gaussian(0.0), "Gaussian"),

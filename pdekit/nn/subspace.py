@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import singledispatch
@@ -11,62 +10,54 @@ from typing import final
 import torch
 from torch import nn
 
-from ..errors import ConfigError
+from .activations import Activation
 from .architecture import MLP, Architecture
+from .combined import CosineSine
 from .frequency_layers import Parts
+from .initialisation import Initialisation
 from .layers import HardConstraint, Network
 from .multiscale import Multiscale
-from .stack import check_positive
+from .scales import Auto, ScaleChoice, check_scales, scale_values
+from .spread import Spread
+from .stack import check_positive, check_shape
+from .tuned import Tuned
 
-
-@final
-@dataclass(frozen=True)
-class Part:
-    """One part of a `Subspace` network.
-
-    Args:
-        name: what it is called; an identifier.
-        network: its architecture.
-    """
-
-    name: str
-    network: Architecture
-
-    def __post_init__(self) -> None:
-        if not self.name.isidentifier():
-            raise ConfigError(f"Part.name: got {self.name!r}, expected a name of letters, digits and _; try 'smooth'")
-
-
-def _default_parts() -> tuple[Part, ...]:
-    rapid = tuple(math.pi * 2.0**k for k in range(2, 6))
-    return Part("smooth", MLP(20, 2)), Part("oscillating", Multiscale(20, 2, rapid))
+SMOOTH = "smooth"
+"""Name of the first part; the others are oscillating1, oscillating2, ..."""
 
 
 @final
 @dataclass(frozen=True)
 class Subspace:
-    """SD2DNN: u = smooth part + oscillating parts, each a network of its own.
+    """SD2DNN: u = smooth part + one oscillating part for each further scale, each a network of its own.
 
     Args:
-        parts: from smooth to rapid; the first one carries the lift of hard conditions.
+        width: units per hidden layer of each oscillating part.
+        depth: its number of hidden layers.
+        scales: rising; the first is that of the smooth part. Auto() to have solvers choose them.
+        smooth: the smooth part; it carries the lift of hard conditions.
+        activation: of the oscillating parts.
+        init: law of their weights.
 
     Raises:
-        ConfigError: no parts, or two of the same name.
+        ConfigError: no scales, or one that is not positive and finite.
 
-    Notes: the sum alone does not say which part holds what: separate their scales, and train with an orthogonality
-        penalty.
+    Good values: soft conditions, since the distance of hard ones is small near the boundary, where the oscillating
+        parts would have to outgrow it.
+    Notes: the sum alone does not say which part holds what: train it with `solvers.Orthogonal`.
     Reference: Li, Xu, Zhang 2023, doi:10.1016/j.jcp.2023.112242; book, section 5.1.2, figure 5.4.
     """
 
-    parts: tuple[Part, ...] = field(default_factory=_default_parts)
+    width: int = 24
+    depth: int = 2
+    scales: ScaleChoice = Auto()  # noqa: RUF009 (frozen)
+    smooth: Architecture = field(default_factory=lambda: MLP(12, 1, init=Spread(2.0, start=0.1)))
+    activation: Activation = field(default_factory=CosineSine)
+    init: Initialisation = field(default_factory=lambda: Tuned(0.3, start=0.1))
 
     def __post_init__(self) -> None:
-        names = [part.name for part in self.parts]
-        if not names:
-            raise ConfigError("Subspace.parts: got none, expected at least one; try (Part('smooth', MLP(20, 2)),)")
-        for name in names:
-            if names.count(name) > 1:
-                raise ConfigError(f"Subspace.parts: got the name {name!r} twice, expected different names; rename one")
+        check_shape("Subspace", self.width, self.depth, self.activation)
+        check_scales("Subspace", self.scales)
 
     def build(
         self,
@@ -80,11 +71,16 @@ class Subspace:
     ) -> nn.Module:
         """Build the network on the CPU; see `Architecture.build`."""
         check_positive("Subspace.build", inputs=inputs, outputs=outputs)
-        built = {
-            part.name: part.network.build(inputs, outputs, lower=lower, upper=upper, generator=generator, dtype=dtype)
-            for part in self.parts
+        _, *others = scale_values("Subspace", self.scales)
+        parts = {SMOOTH: self.smooth} | {
+            f"oscillating{i}": Multiscale(self.width, self.depth, (scale,), activation=self.activation, init=self.init)
+            for i, scale in enumerate(others, 1)
         }
-        return Network(f"Subspace {inputs}-{'+'.join(built)}-{outputs}", inputs, outputs, Parts(built))
+        built = {
+            name: part.build(inputs, outputs, lower=lower, upper=upper, generator=generator, dtype=dtype)
+            for name, part in parts.items()
+        }
+        return Network(f"Subspace {inputs}-{len(built)} parts-{outputs}", inputs, outputs, Parts(built))
 
 
 @singledispatch
