@@ -10,6 +10,7 @@ from .base import SystemStepper as SystemStepper
 from .blocks import Block as Block
 from .blocks import Size as Size
 from .blocks import System as System
+from .broyden import SelfScaledBroyden as SelfScaledBroyden
 from .first_order import SGD as SGD
 from .first_order import Adam as Adam
 from .first_order import TorchOptimizer as TorchOptimizer
