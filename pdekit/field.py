@@ -201,6 +201,8 @@ class MeshField:
         """The values and the mesh."""
         mesh = self.elements.mesh
         arrays = {"values": self.nodal, "degree": np.array(self.elements.degree), "points": mesh.points}
+        if self.elements.bent is not None:
+            arrays["bent"] = self.elements.bent
         arrays |= {"cells": mesh.cells} | {f"part.{name}": facets for name, facets in mesh.parts.items()}
         return {f"mesh.{name}": torch.from_numpy(np.ascontiguousarray(a)) for name, a in arrays.items()}
 
@@ -210,7 +212,9 @@ class MeshField:
         prefix = "mesh.part."
         parts = {name.removeprefix(prefix): t.numpy() for name, t in tensors.items() if name.startswith(prefix)}
         mesh = Mesh(tensors["mesh.points"].numpy(), tensors["mesh.cells"].numpy(), parts)
-        return MeshField(Elements(mesh, int(tensors["mesh.degree"])), tensors["mesh.values"].numpy())
+        bent = tensors["mesh.bent"].numpy() if "mesh.bent" in tensors else None
+        elements = Elements(mesh, int(tensors["mesh.degree"]), bent=bent)
+        return MeshField(elements, tensors["mesh.values"].numpy())
 
 
 def _array(x: Tensor) -> np.ndarray:

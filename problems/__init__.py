@@ -13,6 +13,8 @@ import typing
 
 from ..errors import ConfigError, unknown_name
 from ..problem import Problem
+from .disk import LShape as LShape
+from .disk import PoissonDisk as PoissonDisk
 from .four_modes import PoissonFourModes as PoissonFourModes
 from .four_modes import PoissonFourModes2D as PoissonFourModes2D
 from .four_modes import PoissonFourModes3D as PoissonFourModes3D
@@ -26,6 +28,8 @@ from .nonlinear import PLaplace as PLaplace
 from .plates import Biharmonic as Biharmonic
 from .poisson_nd import PoissonND as PoissonND
 from .poisson_nd import Variant as Variant
+from .porous import PoissonBoltzmann as PoissonBoltzmann
+from .porous import PoissonPorous as PoissonPorous
 from .sine import PoissonMscale1D as PoissonMscale1D
 from .sine import PoissonSine as PoissonSine
 from .sine import PoissonTwoFrequency as PoissonTwoFrequency
@@ -44,6 +48,10 @@ CATALOGUE: typing.Final[typing.Mapping[str, type[Problem]]] = {
     "helmholtz": Helmholtz,
     "p-laplace": PLaplace,
     "biharmonic": Biharmonic,
+    "poisson-porous": PoissonPorous,
+    "poisson-boltzmann": PoissonBoltzmann,
+    "disk": PoissonDisk,
+    "l-shape": LShape,
     "heat": Heat,
     "poisson-nd": PoissonND,
 }

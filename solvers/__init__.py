@@ -20,6 +20,7 @@ from .dual import dual_residual as dual_residual
 from .dual_forms import Pairing as Pairing
 from .dual_norm import Whitening as Whitening
 from .finite_difference import FiniteDifference as FiniteDifference
+from .finite_element import FiniteElement as FiniteElement
 from .hybrid import Hybrid as Hybrid
 from .hybrid import hybrid as hybrid
 from .iterative import ConjugateGradients as ConjugateGradients
@@ -54,6 +55,7 @@ SOLVERS: Final[Mapping[str, Callable[[], Solver]]] = {
     "polynomial": polynomial,
     "hybrid": hybrid,
     "finite-difference": FiniteDifference,
+    "finite-element": FiniteElement,
     "jacobi": jacobi,
     "gauss-seidel": gauss_seidel,
     "cg": conjugate_gradients,

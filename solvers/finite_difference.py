@@ -12,6 +12,7 @@ from torch import Tensor
 from ..checks import integer
 from ..discrete import Grid, solve_direct
 from ..discretise import space_grid
+from ..domain import Box
 from ..errors import ConfigError, NotApplicableError
 from ..evolution import march
 from ..field import Field, GridField
@@ -94,6 +95,10 @@ def require_grid(solver: str, problem: Problem, *, time: bool = True) -> None:
             "differences need; use pinn"
         )
     require_known(solver, problem)
+    if not isinstance(problem.domain, Box):
+        raise NotApplicableError(
+            f"{solver}: the domain of {problem.name} is a {type(problem.domain).__name__}, expected a box; use finite-element"
+        )
     dim = len(problem.domain.space_axes)
     if dim > max(_DEFAULT_POINTS):
         raise NotApplicableError(f"{solver}: {problem.name} has {dim} space dimensions, expected at most 3; use pinn")

@@ -104,8 +104,11 @@ class Hybrid:
                 raise ConfigError(f"Hybrid.hand_over: {self.first.name} has no training steps; leave hand_over out")
 
     def require(self, problem: Problem) -> None:
-        """Needs a linear elliptic problem on a box of up to three dimensions, and what the first solver needs."""
-        require_grid(self.name, problem, time=False)
+        """Needs a linear elliptic problem of up to three dimensions, on a box for relaxation, and what the first solver needs."""
+        if isinstance(self.then, CoarseSolve):
+            self.then.require(self.name, problem)
+        else:
+            require_grid(self.name, problem, time=False)
         self.first.require(problem)
 
     def run(self, problem: Problem, setting: Setting) -> Outcome:

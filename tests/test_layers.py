@@ -41,6 +41,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
             "check_equation",
             "check",
             "constraints",
+            "curved",
             "discretise",
             "galerkin",
             "evolution",

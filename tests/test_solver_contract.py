@@ -118,16 +118,19 @@ LINEAR_ON_GRIDS = {
     "elliptic-multiscale-2d",
     "helmholtz",
 }
-ELLIPTIC = {*LINEAR_ON_GRIDS, "poisson-nd"}
+ON_MESHES = {"poisson-porous", "poisson-boltzmann", "disk", "l-shape"}
+ELLIPTIC_ON_BOXES = {*LINEAR_ON_GRIDS, "poisson-nd"}
+ELLIPTIC = {*ELLIPTIC_ON_BOXES, *ON_MESHES}
 EVERYTHING = {*ELLIPTIC, "p-laplace", "biharmonic", "heat", "newton-law"}
 TAKES: dict[str, set[str]] = {
     "pinn": EVERYTHING,
     "polynomial": EVERYTHING,
     "deep-ritz": ELLIPTIC,
     "deep-nitsche": ELLIPTIC,
-    "wan": ELLIPTIC,
+    "wan": ELLIPTIC_ON_BOXES,
     "dual-residual": LINEAR_ON_GRIDS,
     "finite-difference": {*LINEAR_ON_GRIDS, "heat"},
+    "finite-element": {*LINEAR_ON_GRIDS, *ON_MESHES},
     "hybrid": LINEAR_ON_GRIDS,
     "jacobi": LINEAR_ON_GRIDS,
     "gauss-seidel": LINEAR_ON_GRIDS,

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, final
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import ConfigError, unknown_name
+from ..errors import ConfigError, ShapeError, unknown_name
+from .locate import Locator
 from .mesh import Mesh
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
 DEGREES = (1, 2)
+
+_NEWTON = 5  # steps that find a point in a bent cell; it bends by a few hundredths, and each step doubles the digits
 
 
 @final
@@ -86,22 +89,32 @@ class Elements:
         degree: 1 (error h^2) or 2 (error h^3; h^2 where a curved boundary is cut by straight facets).
         order: polynomials up to this degree are integrated exactly on a cell; None takes 2 degree + 1. Integrands that
             oscillate within a cell need more.
+        bent: for degree 2, where the nodes are moved to (N, d), so that cells bend along with a curved boundary
+            (isoparametric elements); None leaves cells straight. See `pdekit.curved.elements_on`.
 
     Raises:
         ConfigError: another degree, or an order below 1.
+        ShapeError: `bent` is not of the shape of the nodes.
 
-    Reference: Brenner and Scott, doi:10.1007/978-0-387-75934-0, sections 3.2 and 10.2; scikit-fem, doi:10.21105/joss.02369.
+    Reference: Brenner and Scott, doi:10.1007/978-0-387-75934-0, sections 3.2, 10.2 and 10.4; scikit-fem,
+        doi:10.21105/joss.02369.
     """
 
     mesh: Mesh
     degree: int = 2
     order: int | None = None
+    bent: FloatArray | None = None
 
     def __post_init__(self) -> None:
         if self.degree not in DEGREES or isinstance(self.degree, bool):
             raise ConfigError(f"finite elements: got degree {self.degree!r}, expected 1 or 2")
         if self.order is not None and (not isinstance(self.order, int) or self.order < 1):
             raise ConfigError(f"finite elements: got quadrature order {self.order!r}, expected a positive integer")
+        if self.bent is not None and (self.degree, self.bent.shape) != (2, self.basis.doflocs.T.shape):
+            raise ShapeError(
+                f"finite elements: got bent nodes of shape {self.bent.shape} for degree {self.degree}, expected "
+                f"{self.basis.doflocs.T.shape} for degree 2"
+            )
 
     @property
     def size(self) -> int:
@@ -112,12 +125,12 @@ class Elements:
     def nodes(self) -> FloatArray:
         """Where the nodal values are taken, (N, d)."""
         found: FloatArray = np.ascontiguousarray(self.basis.doflocs.T)
-        return found
+        return found if self.bent is None else self.bent
 
     @cached_property
     def interior(self) -> Quadrature:
         """The basis functions at quadrature points of the cells, cell by cell."""
-        return _sampled(self.basis, None)
+        return _sampled(self.basis, None, self.bent)
 
     def boundary(self, part: str) -> Quadrature:
         """The basis functions at quadrature points of one boundary part.
@@ -129,7 +142,7 @@ class Elements:
 
         facets = self._facets(part)
         basis = FacetBasis(self.basis.mesh, self.basis.elem, facets=facets, intorder=self._order)
-        return _sampled(basis, basis.normals)
+        return _sampled(basis, np.asarray(basis.normals), self.bent)
 
     def on(self, part: str) -> IntArray:
         """Numbers of the nodes on a boundary part, ascending."""
@@ -146,18 +159,39 @@ class Elements:
         Returns:
             Node numbers (n, k), values (n, k) and gradients (n, k, d) of the k basis functions of each point's cell.
         """
-        corners = self.mesh.points[self.mesh.cells[cells]]
-        spans = corners[:, 1:] - corners[:, :1]  # rows are edges, so that x - x0 = X @ spans
-        inverse = np.linalg.inv(spans)
-        local = np.einsum("ni,nij->nj", x - corners[:, 0], inverse)
-        values, slopes = zip(*(self.basis.elem.lbasis(local.T, i) for i in range(self.numbers.shape[1])), strict=True)
-        shape = np.broadcast_shapes((len(x),), *(np.shape(v) for v in values))
-        gradients = [np.einsum("nij,jn->ni", inverse, np.broadcast_to(s, local.T.shape)) for s in slopes]
-        return (
-            self.numbers[cells],
-            np.stack([np.broadcast_to(v, shape) for v in values], axis=1),
-            np.stack(gradients, axis=1),
-        )
+        local = self.locator.local(cells, x)
+        inverse = self.locator.inverses[cells]
+        if self.bent is not None:
+            curved = np.flatnonzero(self._curved[cells])
+            local[curved], inverse[curved] = self._unbent(cells[curved], x[curved], local[curved])
+        values, slopes = self._reference(local)
+        return self.numbers[cells], values, slopes @ inverse.swapaxes(1, 2)
+
+    def _reference(self, local: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Basis functions (n, k) and derivatives (n, k, d) on the reference cell."""
+        n, d = local.shape
+        found = [self.basis.elem.lbasis(local.T, i) for i in range(self.numbers.shape[1])]
+        values = np.stack([np.broadcast_to(value, n) for value, _ in found], axis=1)
+        return values, np.stack([np.broadcast_to(slope, (d, n)).T for _, slope in found], axis=1)
+
+    def _unbent(self, cells: IntArray, x: FloatArray, local: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Reference coordinates (n, d) of points in bent cells, by Newton's method, and inverses (n, d, d) of the map."""
+        places = self.nodes[self.numbers[cells]]
+        for _ in range(_NEWTON):
+            values, slopes = self._reference(local)
+            inverse = np.linalg.inv(slopes.swapaxes(1, 2) @ places)
+            local = local + ((x - (values[:, None, :] @ places)[:, 0])[:, None, :] @ inverse)[:, 0]
+        return local, inverse
+
+    @cached_property
+    def locator(self) -> Locator:
+        """Finds cells."""
+        return Locator(self.mesh)
+
+    @cached_property
+    def _curved(self) -> NDArray[np.bool_]:
+        """Which cells are bent (m,)."""
+        return _moved(self.basis, self.nodes)
 
     @cached_property
     def numbers(self) -> IntArray:
@@ -203,28 +237,56 @@ def _kinds(dim: int, degree: int) -> tuple[type[SkfemMesh], Element]:
     return meshes[dim], elements[dim][degree - 1]()
 
 
-def _sampled(basis: Basis | FacetBasis, normals: FloatArray | None) -> Quadrature:
+def _sampled(basis: Basis | FacetBasis, normals: FloatArray | None, bent: FloatArray | None) -> Quadrature:
     from scipy.sparse import csr_array
 
     d = basis.mesh.dim()
     x = np.moveaxis(np.asarray(basis.global_coordinates()), 0, -1)
     shape = x.shape[:2]
     functions = [field[0] for field in basis.basis]
-    k, n, size = len(functions), shape[0] * shape[1], basis.N
-    columns = np.repeat(basis.element_dofs.T, shape[1], axis=0).reshape(-1)
-    starts = np.arange(n + 1) * k
+    k, n = len(functions), shape[0] * shape[1]
+    numbers = np.repeat(basis.element_dofs.T, shape[1], axis=0)
+    x, weight = x.reshape(n, d), np.asarray(basis.dx).reshape(n)
+    normal = None if normals is None else np.moveaxis(normals, 0, -1).reshape(n, d)
+    values = np.stack([np.broadcast_to(np.asarray(f), shape).reshape(n) for f in functions], axis=1)
+    slopes = np.stack([np.broadcast_to(f.grad, (d, *shape)).reshape(d, n) for f in functions], axis=2)
+    if bent is not None:
+        rows = np.repeat(_moved(basis, bent), shape[1])
+        x, weight, slopes = x.copy(), weight.copy(), np.ascontiguousarray(slopes)
+        outward = None if normal is None else normal[rows]
+        x[rows], weight[rows], turned, slopes[:, rows] = _bent(
+            bent[numbers[rows]], values[rows], slopes[:, rows], weight[rows], outward
+        )
+        if normal is not None:
+            normal = normal.copy()
+            normal[rows] = turned
 
-    def matrix(parts: list[FloatArray]) -> csr_array:
-        data = np.stack([np.broadcast_to(part, shape) for part in parts], axis=-1)
-        return csr_array((data.reshape(-1), columns, starts), shape=(n, size))
+    def matrix(data: FloatArray) -> csr_array:
+        return csr_array((data.reshape(-1), numbers.reshape(-1), np.arange(n + 1) * k), shape=(n, basis.N))
 
-    return Quadrature(
-        x.reshape(n, d),
-        np.asarray(basis.dx).reshape(n),
-        matrix([np.asarray(f) for f in functions]),
-        tuple(matrix([f.grad[axis] for f in functions]) for axis in range(d)),
-        None if normals is None else np.moveaxis(np.asarray(normals), 0, -1).reshape(n, d),
-    )
+    return Quadrature(x, weight, matrix(values), tuple(matrix(part) for part in slopes), normal)
+
+
+def _moved(basis: Basis | FacetBasis, bent: FloatArray) -> NDArray[np.bool_]:
+    """Which cells of a basis have nodes elsewhere than straight cells."""
+    moved = (bent != basis.doflocs.T).any(axis=1)
+    found: NDArray[np.bool_] = moved[basis.element_dofs].any(axis=0)
+    return found
+
+
+def _bent(
+    places: FloatArray, values: FloatArray, slopes: FloatArray, weight: FloatArray, normal: FloatArray | None
+) -> tuple[FloatArray, FloatArray, FloatArray | None, FloatArray]:
+    """Points, weights, normals and slopes (d, n, k) of bent cells whose nodes are at `places` (n, k, d)."""
+    x = (values[:, None, :] @ places)[:, 0]
+    jacobian = slopes.swapaxes(0, 1) @ places  # [n, j, i]: derivative of coordinate i along the straight coordinate j
+    inverse, growth = np.linalg.inv(jacobian), np.linalg.det(jacobian)
+    slopes = (inverse @ slopes.swapaxes(0, 1)).swapaxes(0, 1)
+    if normal is not None:
+        normal = (inverse @ normal[..., None])[..., 0]
+        stretch = np.linalg.norm(normal, axis=1)
+        normal, growth = normal / stretch[:, None], growth * stretch
+    return x, weight * growth, normal, slopes
 
 
 def _weighted(left: csr_array, weight: FloatArray, right: csr_array) -> csr_array:

@@ -42,9 +42,13 @@ class Locator:
         parts = [self._located(part) for part in np.split(x, range(_BATCH, len(x), _BATCH))]
         return np.concatenate(parts)
 
+    def local(self, cells: IntArray, x: FloatArray) -> FloatArray:
+        """The last d barycentric coordinates (n, d) of points (n, d) in given cells (n,)."""
+        return ((x - self.origins[cells])[:, None, :] @ self.inverses[cells])[:, 0]
+
     def distances(self, cells: IntArray, x: FloatArray) -> FloatArray:
         """How far points (n, d) are out of given cells (n,): minus the least barycentric coordinate, (n,)."""
-        local = np.einsum("ni,nij->nj", x - self._origins[cells], self._inverses[cells])
+        local = self.local(cells, x)
         found: FloatArray = -np.minimum(local.min(axis=1), 1.0 - local.sum(axis=1))
         return found
 
@@ -52,23 +56,29 @@ class Locator:
         best = np.zeros(len(x), dtype=np.int64)
         outness = np.full(len(x), np.inf)
         left = np.arange(len(x))
-        for k in (min(count, len(self.mesh.cells)) for count in _NEIGHBOURS):
+        tried = 0
+        for count in _NEIGHBOURS:
+            k = min(count, len(self.mesh.cells))
             candidates = self._tree.query(x[left], k=k)[1].reshape(len(left), k)
-            for column in candidates.T:
-                out = self.distances(column, x[left])
+            for column in range(tried, k):
+                out = self.distances(candidates[:, column], x[left])
                 better = out < outness[left]
-                best[left[better]], outness[left[better]] = column[better], out[better]
-            left = left[outness[left] > _ROUND_OFF]
+                best[left[better]], outness[left[better]] = candidates[better, column], out[better]
+                still = outness[left] > _ROUND_OFF
+                left, candidates = left[still], candidates[still]
+            tried = k
             if not len(left):
                 break
         return best
 
     @cached_property
-    def _origins(self) -> FloatArray:
+    def origins(self) -> FloatArray:
+        """First corner of each cell (m, d)."""
         return self.mesh.points[self.mesh.cells[:, 0]]
 
     @cached_property
-    def _inverses(self) -> FloatArray:
+    def inverses(self) -> FloatArray:
+        """Matrices (m, d, d) that take x - origin, as a row, to the last d barycentric coordinates."""
         corners = self.mesh.points[self.mesh.cells]
         found: FloatArray = np.linalg.inv(corners[:, 1:] - corners[:, :1])
         return found

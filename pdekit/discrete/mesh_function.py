@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 from typing import final
 
 import numpy as np
@@ -11,7 +10,6 @@ from numpy.typing import NDArray
 
 from ..errors import NonFiniteError, ShapeError
 from .finite_elements import Elements
-from .locate import Locator
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -67,14 +65,14 @@ class MeshFunction:
             raise NonFiniteError(f"mesh function: point {row} is {x[row].tolist()}, expected finite coordinates")
         if not len(x):
             return np.zeros(0), np.zeros((0, d))
-        cells = self._locator(x)
+        cells = self.elements.locator(x)
         numbers, values, gradients = self.elements.evaluated(cells, self._near(cells, x))
         nodal = self.nodal[numbers]
         return (nodal * values).sum(axis=1), np.einsum("nk,nkd->nd", nodal, gradients)
 
     def _near(self, cells: IntArray, x: FloatArray) -> FloatArray:
         """The points, those far outside their cell drawn towards its centre."""
-        out = self._locator.distances(cells, x)
+        out = self.elements.locator.distances(cells, x)
         far = out > _FURTHEST
         if not far.any():
             return x
@@ -86,7 +84,3 @@ class MeshFunction:
         x = x.copy()
         x[far] = centres + share[:, None] * (x[far] - centres)
         return x
-
-    @cached_property
-    def _locator(self) -> Locator:
-        return Locator(self.elements.mesh)

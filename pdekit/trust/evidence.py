@@ -82,7 +82,7 @@ def _on_grid(problem: SecondOrder, field: Field) -> tuple[Estimate | None, Coars
 def _on_mesh(problem: SecondOrder, field: Field) -> tuple[Estimate | None, CoarseCheck | None]:
     if not isinstance(problem, Elliptic) or problem.domain.dim > _MESHABLE:
         return None, None
-    ladder = MeshLadder(problem, field)
+    ladder = MeshLadder(problem.domain, field)
     coarse = mesh_check(problem, field, ladder)
     try:
         return mesh_estimate(problem, field, ladder), coarse

@@ -12,12 +12,14 @@ import torch
 from torch import Tensor
 
 from ..conditions import Dirichlet, Periodic, Robin, Value, evaluate, label
+from ..curved import elements_on
 from ..discrete.coefficients import Coefficients
 from ..discrete.finite_elements import Elements, Quadrature
 from ..discrete.mesh import Mesh
 from ..discrete.mesh_function import MeshFunction
 from ..discrete.system import Balance
 from ..discretise import on_arrays
+from ..domain import Region
 from ..field import Field, MeshField, SumField
 from ..galerkin import WeakData, galerkin
 from ..jet import Jet
@@ -29,47 +31,40 @@ from .residual import Expression
 
 Array = np.ndarray
 
-_DEGREE = 2
 _CELLS_ACROSS = {1: 200, 2: 24, 3: 6}  # of the first mesh, along the longest side of the bounding box
-_MOST_NODES = {1: 30_000, 2: 100_000, 3: 40_000}
+_MOST_NODES = {1: 30_000, 2: 60_000, 3: 15_000}
+_RATE = 2  # of the energy error of quadratic elements
 
 
 @final
 class MeshLadder:
-    """Nested meshes of a problem's domain, each with cells half as large as the one before, as far as they are affordable.
+    """Quadratic elements on nested meshes of a region, cells half as large from each to the next, as many as are affordable.
 
     Begins with the mesh of the field halved, if it has one, so that its gradients are integrated exactly.
 
     Args:
-        problem: on a region that can be meshed.
+        region: what is meshed.
         field: to be judged.
     """
 
-    def __init__(self, problem: Elliptic, field: Field) -> None:
+    def __init__(self, region: Region, field: Field) -> None:
         from ..meshing import mesh, refined
 
-        self._region, self._refined = problem.domain, refined
         own = mesh_of(field)
-        across = _CELLS_ACROSS[self._region.dim]
-        first = mesh(self._region, max(self._region.lengths) / across) if own is None else refined(self._region, own)
-        self._levels = [Elements(first, _DEGREE)]
+        size = max(region.lengths) / _CELLS_ACROSS[region.dim]
+        first = mesh(region, size) if own is None else refined(region, own)
+        self._region, self._levels = region, [elements_on(region, first)]
 
     def __iter__(self) -> Iterator[Elements]:
-        """Quadratic elements, coarsest first; at least one."""
+        """Coarsest first."""
+        from ..meshing import refined
+
         level = 0
-        while level == 0 or self._affordable(level):
-            yield self[level]
+        while self._levels[-1].size <= _MOST_NODES[self._region.dim]:
+            yield self._levels[level]
             level += 1
-
-    def __getitem__(self, level: int) -> Elements:
-        """Elements on one of the meshes."""
-        while len(self._levels) <= level:
-            self._levels.append(Elements(self._refined(self._region, self._levels[-1].mesh), _DEGREE))
-        return self._levels[level]
-
-    def _affordable(self, level: int) -> bool:
-        dim = self._region.dim
-        return 2**dim * self[level - 1].size <= _MOST_NODES[dim]
+            if level == len(self._levels):
+                self._levels.append(elements_on(self._region, refined(self._region, self._levels[-1].mesh)))
 
 
 def mesh_of(field: Field) -> Mesh | None:
@@ -83,7 +78,7 @@ def mesh_of(field: Field) -> Mesh | None:
             return None
 
 
-def mesh_estimate(problem: Elliptic, field: Field, ladder: MeshLadder) -> Estimate:
+def mesh_estimate(problem: Elliptic, field: Field, ladder: MeshLadder) -> Estimate | None:
     """Error of a field with first derivatives, from the weak form of the equation that the error obeys.
 
     a(e, v) = l(v) - a(u, v) with e = g - u on Dirichlet parts, by quadratic elements on nested meshes until two of them
@@ -94,6 +89,9 @@ def mesh_estimate(problem: Elliptic, field: Field, ladder: MeshLadder) -> Estima
         field: with first derivatives; those of finite elements will do.
         ladder: the meshes.
 
+    Returns:
+        The estimate; None where not even the first mesh is affordable.
+
     Raises:
         NotApplicableError: the field has no derivatives, or a condition is periodic.
         SmoothnessError: the same for networks.
@@ -103,12 +101,11 @@ def mesh_estimate(problem: Elliptic, field: Field, ladder: MeshLadder) -> Estima
         Where one mesh alone is affordable, the gap is what the degree makes of halving the mesh of a finite element
         solution, for which the error on it is known to be too small by that much.
     """
-    data = weak_defect(problem, field)
     found: Estimate | None = None
     for elements in ladder:
-        error, size = _on_mesh(problem, field, elements, data)
+        error, size = _on_mesh(problem, field, elements)
         l2, energy = ratio(error.l2, size.l2), ratio(error.energy, size.energy)
-        gap = 1.0 - math.sqrt(1.0 - 4.0**-_DEGREE)
+        gap = 1.0 - math.sqrt(1.0 - 4.0**-_RATE)
         coarser = l2
         if found is not None:
             coarser = found.relative_l2
@@ -117,23 +114,23 @@ def mesh_estimate(problem: Elliptic, field: Field, ladder: MeshLadder) -> Estima
         found = Estimate(l2, energy, error.energy, coarser, gap, elements.size)
         if done:
             break
-    assert found is not None  # a ladder has at least one mesh
     return found
 
 
-def mesh_check(problem: Elliptic, field: Field, ladder: MeshLadder) -> CoarseCheck:
-    """A field against the finite element solution of the same problem on the second mesh of the ladder.
+def mesh_check(problem: Elliptic, field: Field, ladder: MeshLadder) -> CoarseCheck | None:
+    """A field against quadratic elements on the first mesh of the ladder, and these against linear ones.
 
-    It reads the problem's coefficients and the field's values only, so it also sees what a wrong residual hides.
+    It reads the problem's coefficients and the field's values only, so it also sees what a wrong residual hides. None where
+    that mesh is not affordable.
     """
-    coarse, *rest = [elements for elements, _ in zip(ladder, range(2), strict=False)]
-    fine = rest[0] if rest else coarse
-    u, v = classical_on(problem, fine), classical_on(problem, coarse)
-    inside = fine.interior
-    mine, values = inside.values @ u, field(torch.from_numpy(inside.x))[:, 0].numpy()
-    size = _l2(inside, mine)
-    gap = _l2(inside, mine - MeshFunction(coarse, v)(inside.x))
-    return CoarseCheck(ratio(_l2(inside, values - mine), size), ratio(gap, size))
+    for elements in ladder:
+        inside, linear = elements.interior, Elements(elements.mesh, 1)
+        good = inside.values @ classical_on(problem, elements)
+        rough = MeshFunction(linear, classical_on(problem, linear))(inside.x)
+        values = field(torch.from_numpy(inside.x))[:, 0].numpy()
+        size = _l2(inside, good)
+        return CoarseCheck(ratio(_l2(inside, values - good), size), ratio(_l2(inside, good - rough), size))
+    return None
 
 
 def classical_on(problem: Elliptic, elements: Elements) -> Array:
@@ -145,11 +142,16 @@ def classical_on(problem: Elliptic, elements: Elements) -> Array:
 
 def weak_defect(problem: Elliptic, field: Field) -> WeakData:
     """Right-hand side l(v) - a(u, v) and Dirichlet values g - u of the equation that the error of `field` obeys."""
+    return WeakData(Expression(problem, field, lambda u: _rest(problem, u)), _boundary_rest(problem, field))
 
-    def rest(u: Jet) -> Tensor:
-        flux, load = problem.weak_parts(u)
-        return -torch.cat([load, flux], dim=1)
 
+def _rest(problem: Elliptic, u: Jet) -> Tensor:
+    """What u leaves over of the weak form, paired with v and with grad v: f - b . grad u - c u, and -A grad u; (n, 1 + d)."""
+    flux, load = problem.weak_parts(u)
+    return -torch.cat([load, flux], dim=1)
+
+
+def _boundary_rest(problem: Elliptic, field: Field) -> dict[str, Value]:
     boundary: dict[str, Value] = {}
     for part, condition in faces_of(problem).items():
         match condition:
@@ -161,7 +163,7 @@ def weak_defect(problem: Elliptic, field: Field) -> WeakData:
                 continue
             case _:
                 boundary[part] = condition.value
-    return WeakData(Expression(problem, field, rest), boundary)
+    return boundary
 
 
 def _less(field: Field, value: Value, name: str, factor: float) -> Value:
@@ -169,19 +171,24 @@ def _less(field: Field, value: Value, name: str, factor: float) -> Value:
     return lambda x: evaluate(name, value, x) - factor * field(x)
 
 
-def _on_mesh(problem: Elliptic, field: Field, elements: Elements, data: WeakData) -> tuple[Norms, Norms]:
+def _on_mesh(problem: Elliptic, field: Field, elements: Elements) -> tuple[Norms, Norms]:
     """Norms of the error and of the solution."""
-    system, inside = galerkin(problem, elements, data), elements.interior
+
+    def jet(u: Jet) -> Tensor:
+        return torch.cat([u.value, u.grad[:, 0, :], _rest(problem, u)], dim=1)
+
+    inside, d = elements.interior, elements.mesh.dim
+    table = Expression(problem, field, jet)(torch.from_numpy(inside.x))
+    values, slopes = table[:, 0].numpy(), table[:, 1 : 1 + d].numpy()
+    data = WeakData(lambda _: table[:, 1 + d :], _boundary_rest(problem, field))
+    system = galerkin(problem, elements, data)
     if system.balance is not None:
         # Source and fluxes of the defect cancel up to quadrature, which may outweigh them when both are small.
         system = dataclasses.replace(system, balance=Balance(0.0, 0.0, 1.0, 1.0))
     error = system.solve()
-    x = torch.from_numpy(inside.x)
-    values = field(x)[:, 0].numpy()
     mean = problem.mean()
     if system.balance is not None and mean is not None:
         error = error + mean - float(inside.weight @ values) / inside.weight.sum()
-    slopes = Expression(problem, field, lambda u: u.grad[:, 0, :])(x).numpy()
     e, grad_e = inside.values @ error, inside.gradient(error)
     norm = _EnergyNorm(problem, inside)
     return norm(e, grad_e), norm(values + e, slopes + grad_e)
