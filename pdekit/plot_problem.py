@@ -10,6 +10,7 @@ from torch import Tensor
 
 from .conditions import Condition, Initial, Observations, Periodic, place
 from .domain import Points, Region
+from .geometry import MeshRegion, Shape, outlines
 from .plot_style import FAINT, INK, PALETTE, axes_or_new, grid_lines, new_figure
 from .problem import Problem
 from .sampling import Sobol, boundary_points, interior_points
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _ARROWS = 4  # normals drawn on each part of the boundary; the first points of a Sobol set are spread over the part
+_FEW = 4  # parts more than a box has
 _MARKERS = "osD^vP"
 
 
@@ -49,6 +51,9 @@ def plot_problem(problem: Problem, ax: Axes | None = None, *, points: int = 512)
     solid = axes.name == "3d" and domain.dim >= 3
     shown = (0, 1, 2) if solid else (0,) if domain.dim == 1 else (1, 0) if _is_space_time(domain) else (0, 1)
     reach = 0.09 * max(domain.lengths[axis] for axis in domain.space_axes)
+    if isinstance(domain, Shape | MeshRegion) and domain.dim == 2:
+        for line in outlines(domain):
+            axes.plot(*line.T, color=INK, linewidth=0.8, zorder=1)
     for piece in _pieces(problem, points):
         all_points = torch.cat([part.x for part in piece.parts])
         look: dict[str, Any] = {"s": piece.size, "c": piece.color, "marker": piece.marker, "linewidths": 0.8}
@@ -94,6 +99,8 @@ def _is_space_time(domain: Region) -> bool:
 def _pieces(problem: Problem, count: int) -> list[_Piece]:
     domain, generator = problem.domain, torch.Generator().manual_seed(0)
 
+    many = len(domain.parts) > 2 * domain.dim + _FEW  # then marks of the usual size would hide the parts
+
     def sampled(parts: tuple[str, ...]) -> tuple[Points, ...]:
         each = Sobol(max(_ARROWS, count // (4 * len(parts))))
         return tuple(boundary_points(domain, part, each, generator) for part in parts)
@@ -106,7 +113,8 @@ def _pieces(problem: Problem, count: int) -> list[_Piece]:
             pieces.append(_Piece(label, (Points(condition.x, weight),), INK, "x", 18.0))
         else:
             # Each condition in smaller marks than the last, or it would hide another on the same part.
-            look = (PALETTE[number % len(PALETTE)], _MARKERS[number % len(_MARKERS)], max(6.0, 40.0 - 17.0 * number))
+            size = max(6.0, 40.0 - 17.0 * number) / (4.0 if many else 1.0)
+            look = (PALETTE[number % len(PALETTE)], _MARKERS[number % len(_MARKERS)], size)
             pieces.append(_Piece(label, sampled(_parts(domain, condition)), *look))
     bare = _bare(problem)
     if bare:

@@ -10,4 +10,5 @@ from .leaves import Disk as Disk
 from .leaves import Ellipse as Ellipse
 from .leaves import Polygon as Polygon
 from .mesh_region import MeshRegion as MeshRegion
+from .outline import outlines as outlines
 from .shape import Shape as Shape
