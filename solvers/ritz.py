@@ -16,7 +16,7 @@ from ..errors import NotApplicableError
 from ..jet import Jet
 from ..nn import MLP, Spread
 from ..optim import Adam, Block, Cosine
-from ..problem import Elliptic, Problem
+from ..problem import Elliptic, Problem, Variational
 from ..recipe import Objective, Turn
 from .ansatz import Enforcement
 from .collocation import INTERIOR, Collocation, Law, mean, mean_weight
@@ -46,7 +46,7 @@ class Ritz:
         real("Ritz", "boundary_weight", self.boundary_weight, low=0.0)
 
     def require(self, problem: Problem) -> None:
-        """Needs a symmetric elliptic problem."""
+        """Needs a problem with an energy."""
         require_energy("deep-ritz", problem)
 
     def objective(self, task: Task) -> Objective:
@@ -94,6 +94,11 @@ class Nitsche:
     def require(self, problem: Problem) -> None:
         """Needs a symmetric elliptic problem with a Dirichlet part."""
         require_energy("deep-nitsche", problem)
+        if not isinstance(problem, Elliptic):
+            raise NotApplicableError(
+                f"deep-nitsche: {problem.name} is not linear of second order, as its boundary terms need, expected an "
+                "Elliptic problem; use deep-ritz"
+            )
 
     def objective(self, task: Task) -> Objective:
         """The energy with Nitsche's terms."""
@@ -115,11 +120,11 @@ class Nitsche:
 
 
 def require_energy(solver: str, problem: Problem) -> None:
-    """Raise NotApplicableError unless the problem is elliptic and symmetric, with known coefficients."""
-    if not isinstance(problem, Elliptic):
-        raise NotApplicableError(f"{solver}: {problem.name} has no energy, expected an Elliptic problem; use pinn")
+    """Raise NotApplicableError unless the problem declares an energy and has one, with known coefficients."""
+    if not isinstance(problem, Variational):
+        raise NotApplicableError(f"{solver}: {problem.name} has no energy, expected a Variational problem; use pinn")
     require_known(solver, problem)
-    if not problem.symmetric:
+    if not problem.has_energy:
         raise NotApplicableError(
             f"{solver}: {problem.name} has advection, expected a symmetric operator; use pinn or wan"
         )
@@ -132,13 +137,19 @@ def _essential(soft: Sequence[Condition]) -> list[Condition]:
 @final
 class _EnergyObjective:
     def __init__(self, task: Task, nitsche: float | None) -> None:
-        assert isinstance(task.problem, Elliptic)  # `require` has seen to it
+        assert isinstance(task.problem, Variational)  # `require` has seen to it
         self._problem, self._task, self._jets, self._penalty = task.problem, task, task.jets(), nitsche
         self._plan = self._jets.plan(task.problem.energy)
         self._surface_plan = self._jets.plan(lambda u: (u.value, u.grad))
         penalised = (Periodic, Observations) if nitsche is not None else (Dirichlet, Periodic, Observations)
         self._conditions = Conditions(task, self._jets, penalised)
         self._natural = [c for c in task.soft if isinstance(c, Neumann | Robin)]
+        for condition in self._natural:
+            if not task.problem.natural(condition):
+                raise NotApplicableError(
+                    f"deep-ritz: {task.problem.name}: {label(condition)} is essential, which no penalty here enforces, "
+                    "expected it to be built in; use conditions=hard"
+                )
         self._nitsche = [c for c in task.soft if isinstance(c, Dirichlet)] if nitsche is not None else []
         domain = task.problem.domain
         self._measure, self._size = domain.measure(), max(domain.lengths)

@@ -125,7 +125,7 @@ EVERYTHING = {*ELLIPTIC, "p-laplace", "biharmonic", "heat", "newton-law"}
 TAKES: dict[str, set[str]] = {
     "pinn": EVERYTHING,
     "polynomial": EVERYTHING,
-    "deep-ritz": ELLIPTIC,
+    "deep-ritz": {*ELLIPTIC, "p-laplace", "biharmonic"},
     "deep-nitsche": ELLIPTIC,
     "wan": ELLIPTIC_ON_BOXES,
     "dual-residual": LINEAR_ON_GRIDS,
