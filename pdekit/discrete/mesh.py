@@ -94,7 +94,8 @@ class Mesh:
     def edges(self) -> IntArray:
         """Each edge of a cell once, corner numbers ascending (e, 2)."""
         pairs = np.concatenate([self.cells[:, list(p)] for p in itertools.combinations(range(self.dim + 1), 2)])
-        return np.unique(np.sort(pairs, axis=1), axis=0)
+        pairs = np.sort(pairs, axis=1)
+        return pairs[_distinct(pairs)[0]]
 
     @cached_property
     def size(self) -> float:
@@ -338,9 +339,20 @@ def boundary_facets(cells: IntArray) -> IntArray:
     # The facet opposite corner i, in the order that its right-hand normal points out of a positive cell.
     opposite = {1: ((1,), (0,)), 2: ((1, 2), (2, 0), (0, 1)), 3: ((1, 2, 3), (0, 3, 2), (0, 1, 3), (0, 2, 1))}[dim]
     facets = np.stack([cells[:, list(corners)] for corners in opposite], axis=1).reshape(-1, dim)
-    _, first, counts = np.unique(np.sort(facets, axis=1), axis=0, return_index=True, return_counts=True)
+    first, counts = _distinct(np.sort(facets, axis=1))
     if (counts > 2).any():
         raise DomainError(
             f"mesh: facet {facets[first[counts.argmax()]].tolist()} belongs to {counts.max()} cells, expected at most two"
         )
     return facets[np.sort(first[counts == 1])]
+
+
+def _distinct(rows: IntArray) -> tuple[IntArray, IntArray]:
+    """Where each distinct row of numbers occurs first, in lexicographic order of the rows, and how often."""
+    base, width = int(rows.max()) + 1, rows.shape[1]
+    if base**width < 2**63:  # one number per row sorts many times faster than rows do
+        keys = rows @ base ** np.arange(width, dtype=np.int64)[::-1]
+        _, first, counts = np.unique(keys, return_index=True, return_counts=True)
+    else:
+        _, first, counts = np.unique(rows, axis=0, return_index=True, return_counts=True)
+    return first, counts

@@ -59,12 +59,14 @@ class MeshLadder:
         """Coarsest first."""
         from ..meshing import refined
 
-        level = 0
-        while self._levels[-1].size <= _MOST_NODES[self._region.dim]:
-            yield self._levels[level]
-            level += 1
+        dim, level = self._region.dim, 0
+        size = self._levels[0].size
+        while size <= _MOST_NODES[dim]:
             if level == len(self._levels):
                 self._levels.append(elements_on(self._region, refined(self._region, self._levels[-1].mesh)))
+            yield self._levels[level]
+            size = 2**dim * self._levels[level].size
+            level += 1
 
 
 def mesh_of(field: Field) -> Mesh | None:
