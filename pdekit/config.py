@@ -90,7 +90,13 @@ def reader() -> Reader:
             if isinstance(value, type) and dataclasses.is_dataclass(value) and not name.startswith("_"):
                 kinds[name] = value
     laws: dict[str, Callable[[], Any]] = {"glorot": nn.Glorot, "he": nn.He, "lecun": nn.LeCun}
-    return Reader(kinds, {nn.Activation: nn.ACTIVATIONS, nn.Initialisation: laws, Solver: solvers.SOLVERS})
+    named: dict[type, Mapping[str, Callable[[], Any]]] = {
+        nn.Activation: nn.ACTIVATIONS,
+        nn.Initialisation: laws,
+        Solver: solvers.SOLVERS,
+        solvers.Training: solvers.TRAININGS,
+    }
+    return Reader(kinds, named)
 
 
 def solver_from_table(table: Mapping[str, Any]) -> Solver:

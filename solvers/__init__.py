@@ -32,7 +32,6 @@ from .iterative import multigrid as multigrid
 from .mscale import fourier as fourier
 from .mscale import mscale as mscale
 from .neural import Neural as Neural
-from .neural import Training as Training
 from .polynomial import PolynomialFit as PolynomialFit
 from .polynomial import polynomial as polynomial
 from .ritz import Nitsche as Nitsche
@@ -41,6 +40,9 @@ from .ritz import deep_nitsche as deep_nitsche
 from .ritz import deep_ritz as deep_ritz
 from .strong import StrongForm as StrongForm
 from .strong import pinn as pinn
+from .training import TRAININGS as TRAININGS
+from .training import Polisher as Polisher
+from .training import Training as Training
 from .weak import WeakAdversarial as WeakAdversarial
 from .weak import wan as wan
 

@@ -9,13 +9,12 @@ from typing import final
 import torch
 from torch import Tensor
 
-from ..checks import integer, member
+from ..checks import member
 from ..codec import encode
 from ..config import problem_table
 from ..domain import Points
 from ..field import Field, NetworkField
 from ..nn import Architecture, highest_scale
-from ..optim import LBFGS, Adam, Cosine, Optimizer, Schedule
 from ..problem import Problem
 from ..recipe import Objective, Phase, Probe, StopRule, Turn
 from ..resume import Scalar
@@ -28,31 +27,7 @@ from ..trust.residual import reference_scale
 from .ansatz import Ansatz, Enforcement, build_ansatz, load_weights
 from .collocation import INTERIOR, Collocation, PointSets
 from .formulation import Formulation, SelfEstimating, Task
-
-
-@final
-@dataclass(frozen=True)
-class Training:
-    """A first-order phase, then a polish by L-BFGS.
-
-    Args:
-        steps: of the first phase.
-        optimizer: of the first phase.
-        schedule: of its learning rate.
-        polish: L-BFGS iterations afterwards; 0 for none.
-        record_every: steps between rows of the history.
-    """
-
-    steps: int = 1500
-    optimizer: Optimizer = field(default_factory=Adam)
-    schedule: Schedule = field(default_factory=Cosine)
-    polish: int = 500
-    record_every: int = 50
-
-    def __post_init__(self) -> None:
-        integer("Training", "steps", self.steps)
-        integer("Training", "polish", self.polish, low=0)
-        integer("Training", "record_every", self.record_every)
+from .training import Training
 
 
 @final
@@ -158,7 +133,7 @@ class Neural:
         turns = self.formulation.turns(Turn("u", self.training.optimizer, schedule=self.training.schedule))
         phases = [Phase(turns, self.training.steps, self.collocation.resample_every)]
         if self.training.polish:
-            phases.append(Phase((Turn("u", LBFGS()),), self.training.polish))
+            phases.append(Phase((Turn("u", self.training.polisher.optimizer()),), self.training.polish))
         return Prepared(
             ansatz,
             self.formulation.objective(task),
