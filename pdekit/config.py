@@ -94,6 +94,7 @@ def reader() -> Reader:
         nn.Activation: nn.ACTIVATIONS,
         nn.Initialisation: laws,
         Solver: solvers.SOLVERS,
+        solvers.CoarseSolve: {"coarse": solvers.CoarseSolve},
         solvers.Training: solvers.TRAININGS,
     }
     return Reader(kinds, named)

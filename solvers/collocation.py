@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from ..conditions import Condition, Observations, Periodic, label, place
+from ..curved import cell_points
 from ..domain import Box, Points
 from ..errors import NotApplicableError
 from ..problem import Problem
@@ -31,6 +32,7 @@ from ..sampling import (
 INTERIOR = "interior"
 """Name of the interior point set; the others bear their condition's label."""
 
+_PLANE = 2
 _GAUSS_NODES = 8  # per panel, where one panel would need more than
 _MOST_GAUSS_NODES = 24
 _PER_WAVE = {1: 30, 2: 10, 3: 6}  # points per wavelength and axis
@@ -75,7 +77,8 @@ class Collocation:
         points: in the interior; None takes 256 in one dimension, 1600 in two, 5832 in three and 4000 beyond, or, up to
             three, as many as the highest scale of a multiscale network needs.
         law: how they are laid out. Energies of oscillating solutions need a quadrature (gauss-legendre, grid, or a full
-            sobol set): the noise of random points is largest in the smooth modes, which are the least stiff.
+            sobol set): the noise of random points is largest in the smooth modes, which are the least stiff. On plane
+            regions with corners and holes gauss-legendre stands for the Gauss points of the cells of a mesh.
         boundary_points: on all conditions together, shared out by measure.
         resample_every: steps between new points; None keeps them. Only random laws change.
 
@@ -106,6 +109,8 @@ class Collocation:
     def interior(self, problem: Problem, generator: torch.Generator) -> Points:
         """Interior points of the problem's domain."""
         dim = problem.domain.dim
+        if self.law is Law.GAUSS_LEGENDRE and dim == _PLANE and problem.domain.kept() < 1:
+            return cell_points(problem.domain, self.count(dim))
         return interior_points(problem.domain, self.law.sampler(self.count(dim), dim), generator)
 
 
