@@ -1,4 +1,4 @@
-"""Hard conditions on boxes: u = lift + distance * network meets Dirichlet and initial data whatever the network."""
+"""Hard conditions on boxes and shapes: u = lift + distance * network meets Dirichlet and initial data whatever the network."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from .conditions import Condition, Dirichlet, Initial, Neumann, Robin, evaluate, label, place
 from .domain import Box
 from .errors import ConstraintError, NotApplicableError
+from .geometry import Shape
 from .kernels.channels import Channels, multiplied
 from .kernels.elementwise import composed
 from .kernels.functions import derivatives
@@ -21,6 +22,7 @@ from .nn.layers import HardConstraint
 from .probe import Function, mismatch_of, smooth_function
 from .problem import Problem, conditions_of
 from .sampling import Uniform, boundary_points
+from .shape_constraints import ShapeDistance, ShapeLift, walls_of
 
 MAX_LIFTED_AXES = 5
 """Axes with non-zero data that a lift may interpolate between; it costs 3^axes evaluations of the data."""
@@ -49,15 +51,20 @@ class HardParts:
 
 
 def hard_constraint(problem: Problem) -> HardParts:
-    """Build lift and distance for all Dirichlet and initial conditions of a scalar problem on a box.
+    """Build lift and distance for all Dirichlet and initial conditions of a scalar problem on a box or shape.
+
+    On a box:
 
     distance: product over the covered faces of the distance to the face, squared where u and its flux are both zero
     there (equations of fourth order), each axis scaled to a maximum of 1; in time t/T, or (t/T)^2 where the initial
     velocity is prescribed too.
-    lift: transfinite interpolation of the data on the faces, axis by axis; it reads no other values.
+    lift: transfinite interpolation of the data on the faces, axis by axis.
+
+    On a shape: the product of functions that vanish on one line, circle or ellipse each, and the data continued from
+    there with weights of inverse squared distance. In both cases the lift reads values on the boundary only.
 
     Raises:
-        NotApplicableError: not a box, more than one unknown function, no condition to cover, an initial velocity
+        NotApplicableError: neither a box nor a shape, more than one unknown function, no condition to cover, an initial velocity
             without an initial value, a face whose value and flux are both prescribed and not zero, or non-zero data
             on more than five axes.
         ConstraintError: data disagree where faces meet, so that no continuous function meets them.
@@ -68,18 +75,24 @@ def hard_constraint(problem: Problem) -> HardParts:
     Reference:
         Lagaris, Likas, Fotiadis 1998, doi:10.1109/72.712178; Gordon 1971, doi:10.1137/0708019 (Boolean sums).
     """
-    box = problem.domain
-    if not isinstance(box, Box):
+    domain = problem.domain
+    if not isinstance(domain, Box | Shape):
         raise NotApplicableError(
-            f"{problem.name}: hard conditions need a box, the domain is a {type(box).__name__}; use soft ones"
+            f"{problem.name}: hard conditions need a box or shape, the domain is a {type(domain).__name__}; use soft ones"
         )
     if len(problem.outputs) != 1:
         raise NotApplicableError(
             f"{problem.name}: hard conditions need one unknown function, there are {problem.outputs}; use soft ones"
         )
-    dirichlet, initial = conditions_of(problem, Dirichlet), conditions_of(problem, Initial)
-    if not dirichlet and not initial:
+    if not conditions_of(problem, Dirichlet) and not conditions_of(problem, Initial):
         raise NotApplicableError(f"{problem.name}: has no Dirichlet or initial condition to make hard; use soft ones")
+    parts = _on_box(problem, domain) if isinstance(domain, Box) else _on_shape(problem, domain)
+    check_constraint(problem, parts)
+    return parts
+
+
+def _on_box(problem: Problem, box: Box) -> HardParts:
+    dirichlet, initial = conditions_of(problem, Dirichlet), conditions_of(problem, Initial)
     data: dict[tuple[int, int], Dirichlet] = {
         box.face(part): condition for condition in dirichlet for part in box.resolve(condition.where)
     }
@@ -90,9 +103,17 @@ def hard_constraint(problem: Problem) -> HardParts:
     if start is not None:
         powers[-1][0] = 1.0 if start.velocity is None else 2.0
     distance = BoxDistance(box.lower, box.upper, [(int(a), int(b)) for a, b in powers])
-    parts = HardParts(distance, _lift(problem, box, data, start), (*dirichlet, *clamped, *initial))
-    check_constraint(problem, parts)
-    return parts
+    return HardParts(distance, _lift(problem, box, data, start), (*dirichlet, *clamped, *initial))
+
+
+def _on_shape(problem: Problem, shape: Shape) -> HardParts:
+    dirichlet = conditions_of(problem, Dirichlet)
+    owner = {part: i for i, condition in enumerate(dirichlet) for part in shape.resolve(condition.where)}
+    walls = walls_of(shape, owner)
+    lift = None
+    if not all(_is_zero(condition.value) for condition in dirichlet):
+        lift = ShapeLift([wall for wall, _ in walls], [_data(dirichlet[i]) for _, i in walls])
+    return HardParts(ShapeDistance.over(shape, [wall for wall, _ in walls]), lift, dirichlet)
 
 
 def check_constraint(problem: Problem, parts: HardParts, points: int = 64) -> None:

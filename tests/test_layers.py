@@ -40,6 +40,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
             "coverage",
             "check_equation",
             "check",
+            "shape_constraints",
             "constraints",
             "curved",
             "discretise",
@@ -47,6 +48,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
             "evolution",
             "operator",
             "field",
+            "parts",
         ),
         *("recipe", "preflight", "interrupt", "progress", "loop", "rundir", "checkpoint", "resume", "train"),
     ),
@@ -63,6 +65,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
             "plot_style",
             "plot_problem",
             "plot_study",
+            "plot_parts",
         ),
         *("plot", "origin", "config", "solver", "compare", "doctor", "commands", "cli", "__main__"),
     ),
@@ -94,9 +97,10 @@ PEERS: dict[str, frozenset[str]] = {
     "coverage": DATA,
     "check_equation": DATA,
     "check": DATA | {"coverage", "check_equation"},
-    "constraints": DATA,
+    "constraints": DATA | {"shape_constraints"},
     "discretise": DATA,
     "evolution": DATA | {"discretise"},
+    "parts": frozenset({"field"}),
     "galerkin": DATA | {"discretise"},
     "operator": DATA,
     "preflight": frozenset({"recipe"}),
@@ -112,7 +116,8 @@ PEERS: dict[str, frozenset[str]] = {
     "export": frozenset({"solution", "section"}),
     "plot_problem": frozenset({"plot_style"}),
     "plot_study": frozenset({"plot_style", "study"}),
-    "plot": frozenset({"solution", "section", "plot_style", "plot_study", "study"}),
+    "plot_parts": frozenset({"solution", "section", "plot_style"}),
+    "plot": frozenset({"solution", "section", "plot_style", "plot_study", "plot_parts", "study"}),
     "config": frozenset({"origin"}),
     "solver": frozenset({"solution", "trust", "report", "storage", "config", "scales"}),
     "compare": frozenset({"solution", "trust", "report", "plot", "solver"}),
@@ -138,6 +143,7 @@ DELEGATES = frozenset(
         ("solution", "report"),  # print(solution), solution.to_json()
         ("solution", "storage"),  # solution.save(directory)
         ("solution", "export"),  # solution.to_vtu(path)
+        ("solution", "plot_parts"),  # solution.plot_parts()
         ("solution", "plot"),  # solution.plot(), plot_error(), ...
         ("trust", "solver"),  # the types of its arguments
         ("config", "solver"),  # the same
