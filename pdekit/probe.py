@@ -12,8 +12,9 @@ from torch import Tensor
 from .conditions import Dirichlet, Initial, Neumann, Robin, mismatch
 from .domain import Points, Region
 from .jet import Jet
-from .kernels.plan import DerivativeSource
+from .kernels.plan import DerivativeSource, Plan
 from .kernels.record import Recorder
+from .sampling import Sobol, interior_points
 
 if TYPE_CHECKING:
     from .problem import Problem
@@ -79,6 +80,15 @@ def jet_of(
         coefficients=coefficients or initial,
         memo=memo,
     )
+
+
+def plan_of(problem: Problem, formula: Callable[[Jet], object]) -> Plan:
+    """The derivatives that a formula reads of a jet, seen at two points of the domain."""
+    generator = torch.Generator().manual_seed(40_493)
+    x = interior_points(problem.domain, Sobol(2), generator).x
+    recorder = Recorder(smooth_function(problem.domain, len(problem.outputs), generator, terms=1), x)
+    formula(jet_of(problem, x, recorder))
+    return recorder.plan()
 
 
 def residual_scale(problem: Problem, x: Tensor) -> float:

@@ -16,6 +16,7 @@ from pdekit.solvers import (
     Hybrid,
     Neural,
     PolynomialFit,
+    RandomFeatures,
     Training,
     WeakAdversarial,
     conjugate_gradients,
@@ -115,6 +116,14 @@ ROWS: dict[str, Row] = {
     "mscale": Row(LINE, tiny(mscale(), polish=60), 1.2e-4, (*TRAINED, "energy"), STEPS, True),
     "fourier": Row(LINE, tiny(fourier(), polish=60), 4e-4, (*TRAINED, "energy"), STEPS, True),
     "polynomial": Row(NewtonLaw(), PolynomialFit(), 1e-13),
+    "random-features": Row(
+        LINE,
+        RandomFeatures(cells=2, features=16),
+        5e-7,
+        ("step", "residual", "share", "seconds"),
+        ("steps", "points", "parameters"),
+        True,
+    ),
     "hybrid": Row(
         LINE,
         Hybrid(tiny(default_hybrid().first, width=20), points=65, hand_over=40),

@@ -81,7 +81,7 @@ class Dissection:
         leaves = [_Leaf.of(i, block, cutoff, shared) for i, block in enumerate(blocks)]
         self._traces = 1 + max((int(leaf.traces.max()) for leaf in leaves if len(leaf.traces)), default=-1)
         self._root = _factorised(leaves, cutoff)
-        cells = [node.elimination for node in _walk(self._root) if isinstance(node, _Leaf)]
+        cells = [leaf.elimination for leaf in leaves]
         closed = [node.elimination for node in _walk(self._root) if isinstance(node, _Closed)]
         self.conditioning = Conditioning(
             unknowns=sum(len(cell.basis) for cell in cells),
@@ -120,8 +120,11 @@ Kept = tuple[FloatArray, tuple["Kept", ...]]
 class _Node(Protocol):
     """A set of cells whose inner unknowns are eliminated; `rows` (R, T) remain for the traces on its outside."""
 
-    traces: IntArray
-    rows: FloatArray
+    @property
+    def traces(self) -> IntArray: ...
+
+    @property
+    def rows(self) -> FloatArray: ...
 
     @property
     def children(self) -> tuple[_Node, ...]: ...

@@ -28,8 +28,8 @@ from ..domain import Points
 from ..errors import NotApplicableError, SmoothnessError
 from ..field import Field
 from ..jet import Jet
-from ..kernels import DerivativeSource, Plan, Recorder
-from ..probe import jet_of, residual_scale, smooth_function
+from ..kernels import DerivativeSource, Plan
+from ..probe import jet_of, plan_of, residual_scale
 from ..problem import Problem
 from ..sampling import Sobol, boundary_points, interior_points
 
@@ -110,11 +110,7 @@ class Expression:
     @cached_property
     def plan(self) -> Plan:
         """The derivatives that the formula reads."""
-        problem, generator = self.problem, torch.Generator().manual_seed(40_493)
-        x = interior_points(problem.domain, Sobol(2), generator).x
-        recorder = Recorder(smooth_function(problem.domain, len(problem.outputs), generator, terms=1), x)
-        self.formula(jet_of(problem, x, recorder))
-        return recorder.plan()
+        return plan_of(self.problem, self.formula)
 
 
 @final
