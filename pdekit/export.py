@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from .errors import ConfigError, NotApplicableError, ShapeError
-from .field import GridField
+from .field import GridField, MeshField
 from .files import check_component, missing, write_atomically
 from .sampling import Sobol, interior_points
 from .section import exact_at, inside_of
@@ -34,6 +34,7 @@ _CORNERS: dict[int, tuple[tuple[int, ...], ...]] = {
     3: ((0, 0, 0), (1, 0, 0), (1, 1, 0), (0, 1, 0), (0, 0, 1), (1, 0, 1), (1, 1, 1), (0, 1, 1)),
 }
 _CELLS = {1: "line", 2: "quad", 3: "hexahedron"}
+_SIMPLICES = {1: ("line", "line3"), 2: ("triangle", "triangle6"), 3: ("tetra", "tetra10")}  # by degree
 
 
 @final
@@ -47,16 +48,18 @@ class Table:
             with a single unknown the latter is plain "error".
         inside: (n,) which points lie in the domain; fields are NaN at the others.
         shape: points along each axis if x is a tensor grid in C order, else None.
+        cells: the mesh of the points, if they are nodes of one: meshio's name of the cells, and their points (m, k).
     """
 
     x: FloatArray
     fields: dict[str, FloatArray]
     inside: NDArray[np.bool_]
     shape: tuple[int, ...] | None
+    cells: tuple[str, NDArray[np.int64]] | None = None
 
 
 def tabulated(solution: Solution, shape: Sequence[int] | None = None) -> Table:
-    """A solution's values on a grid: its own if it has one, else a uniform one over the domain's bounding box.
+    """A solution's values on its own grid or mesh, if it has one, else on a uniform grid over the domain's bounding box.
 
     Args:
         solution: what to evaluate.
@@ -69,9 +72,13 @@ def tabulated(solution: Solution, shape: Sequence[int] | None = None) -> Table:
     domain, names = solution.problem.domain, solution.problem.outputs
     if shape is not None and len(shape) != domain.dim:
         raise ShapeError(f"export: got shape {tuple(shape)}, expected {domain.dim} numbers, one for each coordinate")
-    own = solution.field if shape is None and isinstance(solution.field, GridField) else None
-    if own is not None:
+    own = solution.field if shape is None and isinstance(solution.field, GridField | MeshField) else None
+    cells = None
+    if isinstance(own, GridField):
         shape, x = own.grid.shape, own.grid.points()
+    elif own is not None:
+        x = own.elements.nodes
+        cells = (_SIMPLICES[domain.dim][own.elements.degree - 1], own.elements.numbers)
     elif shape is not None or domain.dim in _PER_AXIS:
         shape = tuple(shape) if shape is not None else (_PER_AXIS[domain.dim],) * domain.dim
         lines = [np.linspace(a, b, n) for a, b, n in zip(domain.lower, domain.upper, shape, strict=True)]
@@ -81,7 +88,7 @@ def tabulated(solution: Solution, shape: Sequence[int] | None = None) -> Table:
     inside = np.ones(len(x), dtype=bool) if own is not None else inside_of(domain, x)
     values = np.full((len(x), len(names)), np.nan)
     # Nodal values are taken as they are: interpolation would return them with round-off.
-    values[inside] = own.values.reshape(-1, 1) if own is not None else solution(x[inside])
+    values[inside] = solution(x[inside]) if own is None else _nodal(own)
     known = exact_at(solution, x[inside])
     fields: dict[str, FloatArray] = {}
     for i, name in enumerate(names):
@@ -90,14 +97,21 @@ def tabulated(solution: Solution, shape: Sequence[int] | None = None) -> Table:
             exact = np.full(len(x), np.nan)
             exact[inside] = known[:, i]
             fields |= {f"{name}_exact": exact, f"{name}_error" if len(names) > 1 else "error": values[:, i] - exact}
-    return Table(x, fields, inside, tuple(shape) if shape is not None else None)
+    return Table(x, fields, inside, tuple(shape) if shape is not None else None, cells)
+
+
+def _nodal(field: GridField | MeshField) -> FloatArray:
+    """Values at the points of the field's own grid or mesh, (n, 1)."""
+    values = field.values if isinstance(field, GridField) else field.nodal
+    return values.reshape(-1, 1)
 
 
 def write_vtu(solution: Solution, path: str | Path, shape: Sequence[int] | None = None) -> Path:
     """Write u, u_exact and error as a VTU file (binary, compressed) with cells, which ParaView opens as a surface.
 
-    Lines in one coordinate, quadrilaterals in two (space-time of one space dimension too), hexahedra in three; points
-    are padded with zeros to three coordinates. Cells that leave the domain are left out.
+    Lines in one coordinate, quadrilaterals in two (space-time of one space dimension too), hexahedra in three; for
+    finite elements their own cells, quadratic ones as such. Points are padded with zeros to three coordinates. Cells
+    that leave the domain are left out.
 
     Args:
         solution: what to write.
@@ -119,11 +133,10 @@ def write_vtu(solution: Solution, path: str | Path, shape: Sequence[int] | None 
     from meshio.vtu import write
 
     table = tabulated(solution, shape)
-    assert table.shape is not None  # a grid in up to three coordinates
+    kind, cells = table.cells if table.cells is not None else (_CELLS[dim], _cells(table))
     padded = np.zeros((len(table.x), 3))
     padded[:, :dim] = table.x
-    cells = _cells(table.shape)
-    mesh = Mesh(padded, [(_CELLS[dim], cells[table.inside[cells].all(axis=1)])], point_data=table.fields)
+    mesh = Mesh(padded, [(kind, cells[table.inside[cells].all(axis=1)])], point_data=table.fields)
     with tempfile.TemporaryDirectory() as directory:
         made = Path(directory) / "u.vtu"
         write(made, mesh, binary=True)
@@ -185,8 +198,10 @@ def _target(path: str | Path) -> Path:
     return target
 
 
-def _cells(shape: tuple[int, ...]) -> NDArray[np.int64]:
+def _cells(table: Table) -> NDArray[np.int64]:
     """Corner numbers (c, 2^d) of the cells of a grid in C order."""
+    shape = table.shape
+    assert shape is not None  # in up to three coordinates, where there is no mesh
     numbers = np.arange(math.prod(shape)).reshape(shape)
     corners = [
         numbers[tuple(slice(o, n - 1 + o) for o, n in zip(offset, shape, strict=True))].ravel()

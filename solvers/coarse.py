@@ -22,7 +22,7 @@ from ..solver import Outcome, Solver
 from ..trust.defect import defect_data
 from ..trust.mesh_defect import weak_defect
 from .finite_difference import points_for, require_grid
-from .finite_element import require_mesh
+from .finite_element import check_degree, require_mesh
 
 _CELLS_ACROSS = 16  # of the default mesh, along the longest side of the bounding box
 _ORDER = 14  # of the quadrature of what the network leaves: half a dozen half waves per cell may pass
@@ -57,7 +57,7 @@ class CoarseSolve:
             integer("CoarseSolve", "points", self.points, low=4)
         if self.size is not None:
             real("CoarseSolve", "size", self.size, low=0.0)
-        integer("CoarseSolve", "degree", self.degree)
+        check_degree("CoarseSolve", self.degree)
 
     def require(self, solver: str, problem: Problem) -> None:
         """Needs a linear elliptic problem in up to three dimensions."""

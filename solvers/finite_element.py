@@ -50,8 +50,7 @@ class FiniteElement:
     def __post_init__(self) -> None:
         if self.size is not None:
             real("FiniteElement", "size", self.size, low=0.0)
-        if self.degree not in DEGREES or isinstance(self.degree, bool):
-            raise ConfigError(f"FiniteElement.degree: got {self.degree!r}, expected 1 or 2")
+        check_degree("FiniteElement", self.degree)
 
     def require(self, problem: Problem) -> None:
         """Needs a linear elliptic problem without periodic conditions in up to three dimensions."""
@@ -97,6 +96,12 @@ def require_mesh(solver: str, problem: Problem) -> None:
             f"{solver}: {problem.name} is periodic in {condition.axis!r}, expected Dirichlet, Neumann or Robin conditions; "
             "use finite-difference"
         )
+
+
+def check_degree(owner: str, degree: object) -> None:
+    """Raise ConfigError unless there are elements of this degree."""
+    if degree not in DEGREES or isinstance(degree, bool):
+        raise ConfigError(f"{owner}.degree: got {degree!r}, expected 1 or 2")
 
 
 def size_for(region: Region, size: float | None) -> float:
