@@ -18,6 +18,8 @@ from .collocation import Law as Law
 from .dual import DualResidual as DualResidual
 from .dual import dual_residual as dual_residual
 from .dual_forms import Pairing as Pairing
+from .dual_mesh import ElementFunctions as ElementFunctions
+from .dual_modes import Eigenfunctions as Eigenfunctions
 from .dual_norm import Whitening as Whitening
 from .finite_difference import FiniteDifference as FiniteDifference
 from .finite_element import FiniteElement as FiniteElement
@@ -34,8 +36,6 @@ from .mscale import mscale as mscale
 from .neural import Neural as Neural
 from .polynomial import PolynomialFit as PolynomialFit
 from .polynomial import polynomial as polynomial
-from .random_features import RandomFeatures as RandomFeatures
-from .random_features import random_features as random_features
 from .ritz import Nitsche as Nitsche
 from .ritz import Ritz as Ritz
 from .ritz import deep_nitsche as deep_nitsche
@@ -57,7 +57,6 @@ SOLVERS: Final[Mapping[str, Callable[[], Solver]]] = {
     "fourier": fourier,
     "dual-residual": dual_residual,
     "polynomial": polynomial,
-    "random-features": random_features,
     "hybrid": hybrid,
     "finite-difference": FiniteDifference,
     "finite-element": FiniteElement,

@@ -10,7 +10,7 @@ from typing import final
 import torch
 from torch import Tensor, nn
 
-from ..checks import integer, member, real
+from ..checks import member, real
 from ..conditions import Condition, Dirichlet, Observations, Periodic
 from ..domain import Box
 from ..errors import ConfigError, NotApplicableError
@@ -18,14 +18,15 @@ from ..field import Field
 from ..nn import MLP, HardConstraint, Sine, Spread
 from ..optim import Block, Constant, LevenbergMarquardt
 from ..probe import Function
-from ..problem import Elliptic, Problem
+from ..problem import Elliptic, Problem, conditions_of
 from ..recipe import Objective, Turn
 from .ansatz import Enforcement, Jets
 from .collocation import INTERIOR, Collocation, Law
 from .dual_forms import Pairing, energy_of_solution, rows_of
-from .dual_modes import modal_space
+from .dual_mesh import ElementFunctions
+from .dual_modes import Eigenfunctions
 from .dual_norm import Whitening
-from .dual_space import TestSpace
+from .dual_space import TestFunctions, TestSpace
 from .formulation import Conditions, SelfEstimate, Task, require_known, weights_of
 from .neural import Neural, Training
 
@@ -37,19 +38,19 @@ _MOST_DIM = 3
 @final
 @dataclass(frozen=True)
 class DualResidual:
-    """min over u of sum_k r_k^2,  r_k = (a(u, v_k) - l(v_k)) / |v_k| / |u*|,  v_k the eigenfunctions of the box.
+    """min over u of sum_k r_k^2,  r_k = (a(u, v_k) - l(v_k)) / |v_k| / |u*|,  v_k a basis of test functions.
 
     The squared dual norm of the residual, relative to the energy of the solution: its root is the relative energy error
     as far as the test functions reach, with constant coefficients exactly, else up to the factor that the coefficients
     vary by. The history has it in the column "energy_error"; the message gives it on four times as many points and test
     functions, which shows what the test functions missed.
 
-    The interior points are Gauss-Legendre nodes (equidistant on periodic axes), about as many as the collocation asks for,
-    whatever its law.
+    The interior points are those of a quadrature, about as many as the collocation asks for, whatever its law: Gauss-Legendre
+    nodes on boxes (equidistant on periodic axes), the nodes of a rule on each cell of a mesh elsewhere.
 
     Args:
         pairing: strong (second derivatives) or weak (first derivatives, for kinks and discontinuous coefficients).
-        modes: test functions along each axis at most; None takes as many as the points tell apart, 0.6 per node.
+        tests: test functions; None takes eigenfunctions on boxes and finite elements on other domains.
         whitening: in which norm the test functions have length 1.
         boundary_weight: of soft conditions. With hard ones the loss is the error estimate; with soft ones a part of it.
 
@@ -65,29 +66,43 @@ class DualResidual:
     """
 
     pairing: Pairing = Pairing.STRONG
-    modes: int | None = None
+    tests: Eigenfunctions | ElementFunctions | None = None
     whitening: Whitening = Whitening.AUTO
     boundary_weight: float = 100.0
 
     def __post_init__(self) -> None:
         member("DualResidual", "pairing", self.pairing, Pairing)
         member("DualResidual", "whitening", self.whitening, Whitening)
-        if self.modes is not None:
-            integer("DualResidual", "modes", self.modes)
         real("DualResidual", "boundary_weight", self.boundary_weight, low=0.0)
 
     def require(self, problem: Problem) -> None:
-        """Needs an elliptic problem with known coefficients on a box of at most three coordinates."""
+        """Needs an elliptic problem with known coefficients in at most three dimensions; a periodic one on a box."""
         if not isinstance(problem, Elliptic):
             raise NotApplicableError(
                 f"dual-residual: {problem.name} declares no weak form, expected an Elliptic problem; use pinn"
             )
         require_known("dual-residual", problem)
-        if not isinstance(problem.domain, Box) or problem.domain.dim > _MOST_DIM:
+        name, domain, tests = problem.name, problem.domain, self.chosen(problem)
+        if domain.dim > _MOST_DIM:
             raise NotApplicableError(
-                f"dual-residual: {problem.name} has no eigenfunctions at hand, expected a box of at most {_MOST_DIM} "
-                "coordinates; use deep-ritz or pinn"
+                f"dual-residual: {name} has {domain.dim} dimensions, expected at most {_MOST_DIM}; use deep-ritz or pinn"
             )
+        if isinstance(tests, Eigenfunctions) and not isinstance(domain, Box):
+            raise NotApplicableError(
+                f"dual-residual: {name} lives on a {type(domain).__name__}, expected a box for eigenfunctions; use "
+                "tests=ElementFunctions()"
+            )
+        if isinstance(tests, ElementFunctions) and conditions_of(problem, Periodic):
+            raise NotApplicableError(
+                f"dual-residual: {name} is periodic, expected Dirichlet, Neumann or Robin conditions for finite elements; use "
+                "tests=Eigenfunctions()"
+            )
+
+    def chosen(self, problem: Problem) -> TestFunctions:
+        """The test functions for a problem."""
+        if self.tests is not None:
+            return self.tests
+        return Eigenfunctions() if isinstance(problem.domain, Box) else ElementFunctions()
 
     def objective(self, task: Task) -> Objective:
         """The single player's losses."""
@@ -119,7 +134,8 @@ class _DualObjective:
     def __init__(self, task: Task, form: DualResidual) -> None:
         assert isinstance(task.problem, Elliptic)  # `require` has seen to it
         self._problem, self._task, self._form, self._jets = task.problem, task, form, task.jets()
-        self._at_home = at_home = modal_space(task.problem, task.points.count, form.modes, form.whitening)
+        self._tests = form.chosen(task.problem)
+        self._at_home = at_home = self._tests.build(task.problem, task.points.count, form.whitening)
         self._size = energy_of_solution(task.problem, at_home, _lift(task))
         parameter = next(task.ansatz.parameters())
         self._space = at_home.to(parameter.dtype, parameter.device)
@@ -158,10 +174,9 @@ class _DualObjective:
         def found(space: TestSpace) -> float:
             return float(rows_of(problem, self._form.pairing, space, field).norm())
 
-        seen, whole = (
-            found(modal_space(problem, points, self._form.modes)),
-            found(modal_space(problem, _FINER * points)),
-        )
+        # Both in the metric that needs no factor of a large dense matrix.
+        seen = found(self._tests.build(problem, points, Whitening.LAPLACE))
+        whole = found(self._tests.unlimited().build(problem, _FINER * points, Whitening.LAPLACE))
         whitened = found(self._at_home) / seen if seen > 0 else 1.0
         share = min(1.0, seen / whole) if whole > 0 else 1.0
         return SelfEstimate(whole * whitened / self._size, share, self._at_home.metric.spread)

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..checks import integer
 from ..conditions import Condition, Dirichlet, Neumann, Periodic, Robin
 from ..domain import Box, Points
 from ..problem import Elliptic, faces_of
@@ -24,6 +25,30 @@ _LEAST_NODES = 8
 _MOST_WHITENED = 2000
 _COLUMNS = 128
 _T = TypeVar("_T")
+
+
+@final
+@dataclass(frozen=True)
+class Eigenfunctions:
+    """Eigenfunctions of the Laplacian on a box as test functions.
+
+    Args:
+        most: along each axis at most; None takes as many as the quadrature points tell apart, 0.6 per node.
+    """
+
+    most: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.most is not None:
+            integer("Eigenfunctions", "most", self.most)
+
+    def build(self, problem: Elliptic, points: int, whitening: Whitening) -> ModalSpace:
+        """The test space with about `points` quadrature points."""
+        return modal_space(problem, points, self.most, whitening)
+
+    def unlimited(self) -> Eigenfunctions:
+        """As many as the points tell apart."""
+        return Eigenfunctions()
 
 
 @final

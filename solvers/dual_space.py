@@ -10,7 +10,8 @@ from torch import Tensor
 
 from ..conditions import Neumann, Robin
 from ..domain import Points
-from .dual_norm import Metric
+from ..problem import Elliptic
+from .dual_norm import Metric, Whitening
 
 
 @final
@@ -79,4 +80,22 @@ class TestSpace(Protocol):
 
     def to(self, dtype: torch.dtype, device: str | torch.device) -> TestSpace:
         """The same space for residuals of another type or on another device."""
+        ...
+
+
+class TestFunctions(Protocol):
+    """A choice of test functions."""
+
+    def build(self, problem: Elliptic, points: int, whitening: Whitening) -> TestSpace:
+        """The test space of a problem, float64 on the CPU.
+
+        Args:
+            problem: declares domain, coefficients, and where u is prescribed.
+            points: quadrature points in all, about.
+            whitening: choice of the metric.
+        """
+        ...
+
+    def unlimited(self) -> TestFunctions:
+        """The same kind, as many as the points tell apart: to hold a residual against."""
         ...

@@ -10,25 +10,41 @@ from typing import ClassVar
 import numpy as np
 import pytest
 import torch
-from pdekit.problems import EllipticThreeScale, Heat, PoissonND, PoissonSine
-from pdekit.solvers import DualResidual, Enforcement, Neural, Pairing, Training, Whitening, dual_residual
+from pdekit.problems import EllipticThreeScale, Heat, PoissonDisk, PoissonND, PoissonSine
+from pdekit.solvers import (
+    Collocation,
+    DualResidual,
+    Eigenfunctions,
+    ElementFunctions,
+    Enforcement,
+    Neural,
+    Pairing,
+    Training,
+    Whitening,
+    dual_residual,
+)
 from pdekit.solvers.dual_forms import energy_of_solution
 from pdekit.solvers.dual_modes import ModalSpace, modal_space
+from scipy import sparse
 from solver_cases import LINE, gradient, prepared
 from test_solvers_forms import Inverse, Mixed
 from torch import Tensor
 from trust_cases import Known, Ring
 
 import pdekit
+from pdekit.codec import encode
 from pdekit.conditions import Condition, Dirichlet, Neumann
+from pdekit.config import solver_from_table
+from pdekit.discrete.cholesky import SparseCholesky
 from pdekit.domain import Box, Rectangle
-from pdekit.errors import ConfigError, NotApplicableError
+from pdekit.errors import ConfigError, NotApplicableError, SingularSystemError
 from pdekit.kernels import Recorder
 from pdekit.nn import MLP, ReLU, Spread
 from pdekit.optim import Adam, LevenbergMarquardt
 from pdekit.probe import Function, jet_of
-from pdekit.problem import Elliptic
+from pdekit.problem import Elliptic, Problem
 from pdekit.recipe import system_of
+from pdekit.sampling import Sobol, interior_points
 from pdekit.solver import Setting
 from pdekit.spectrum.eigenmodes import AxisModes, Ends, resolved_modes
 
@@ -260,6 +276,83 @@ def test_vanishing_data_do_not_divide_by_zero():
     assert energy_of_solution(Nothing(), modal_space(Nothing(), 400), None) == pytest.approx(math.sqrt(2.0))
 
 
+# On meshes ------------------------------------------------------------------------------------------------------------
+
+
+def test_sparse_cholesky():
+    random = np.random.default_rng(4)
+    factor = sparse.random_array((40, 40), density=0.1, rng=random) + 2 * sparse.eye_array(40)
+    matrix, b = (factor @ factor.T).tocsr(), random.normal(size=(40, 3))
+    cholesky = SparseCholesky.of(matrix)
+    y = cholesky.whitened(b)
+    solution = np.linalg.solve(matrix.toarray(), b)
+    np.testing.assert_allclose(y.T @ y, b.T @ solution, rtol=1e-10)
+    np.testing.assert_allclose(cholesky.adjoint(y), solution, rtol=1e-10)
+    z = random.normal(size=(40, 3))
+    np.testing.assert_allclose(z.T @ y, cholesky.adjoint(z).T @ b, rtol=1e-10)
+    with pytest.raises(SingularSystemError, match="positive definite"):
+        SparseCholesky.of((matrix - 3 * sparse.eye_array(40)).tocsr())
+
+
+@BOTH
+def test_effectivity_on_a_disk(pairing):
+    """e = (1 - r^2) sin 3x: elements of degree 2 miss h^4 of its energy."""
+    problem = PoissonDisk()
+
+    def error(x: Tensor) -> Tensor:
+        return (1 - (x**2).sum(1, keepdim=True)) * torch.sin(3 * x[:, :1])
+
+    missed = []
+    for points in (500, 2000):
+        space = ElementFunctions().build(problem, points, Whitening.AUTO)
+        x = space.points.x.clone().requires_grad_(True)
+        energy = math.sqrt(float(space.points.weight @ (torch.autograd.grad(error(x).sum(), x)[0] ** 2).sum(dim=1)))
+        found = rows(problem, space, pairing, lambda x: problem.exact(x) + error(x))
+        missed.append(1 - float(found.norm()) / energy)
+        assert float(rows(problem, space, pairing, problem.exact).norm()) < 1e-12
+        assert energy_of_solution(problem, space, None) == pytest.approx(math.sqrt(math.pi / 8), rel=1e-3)
+    assert missed[0] < 3e-3
+    assert 8 < missed[0] / missed[1] < 32  # the mesh is half as wide
+
+
+@BOTH
+@pytest.mark.parametrize("problem", [Plate(), Mixed(), EllipticThreeScale(0.5, 0.2)], ids=lambda p: p.name)
+def test_elements_and_eigenfunctions_agree(problem, pairing):
+    """Flux and Robin conditions included; in the problem's own energy, and for an error that both resolve."""
+    field = lambda x: problem.exact(x) + torch.sin(x[:, :1] * 2) * torch.cos(x.sum(1, keepdim=True))
+    points = 3000 if problem.domain.dim == 2 else 600
+    found = [
+        float(rows(problem, tests.build(problem, points, Whitening.STIFFNESS), pairing, field).norm())
+        for tests in (Eigenfunctions(20), ElementFunctions())
+    ]
+    assert found[0] == pytest.approx(found[1], rel=0.02)
+
+
+@pytest.mark.parametrize("whitening", [Whitening.LAPLACE, Whitening.STIFFNESS])
+def test_rows_are_orthonormal_on_meshes(whitening):
+    problem = Mixed()
+    space = ElementFunctions(1).build(problem, 300, whitening)
+    given = torch.randn(space.size, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    densities = space.metric.densities(space.represented(given))
+    edges = densities.new_zeros(len(space.points) - len(densities), 3, 2)
+    torch.testing.assert_close(space.tested(torch.cat([densities, edges])), given, rtol=0.0, atol=1e-9)
+
+
+def test_a_network_on_a_disk():
+    problem = PoissonDisk()
+    solver = small(
+        network=MLP(12, 1, init=Spread(1.0)),
+        conditions=Enforcement.SOFT,
+        training=Training(20, LevenbergMarquardt(), polish=0),
+        collocation=Collocation(points=400, boundary_points=64),
+    )
+    outcome = solver.run(problem, Setting(seed=2))
+    x = interior_points(problem.domain, Sobol(500), torch.Generator().manual_seed(1)).x
+    error = float((outcome.field(x) - problem.exact(x)).norm() / problem.exact(x).norm())
+    assert error < 8e-3  # twice the largest of six seeds; 1.3e-2 is what a published network of 671 parameters reached
+    assert error < outcome.loss_estimate < 5 * error  # gradients are harder than values
+
+
 # The loss -------------------------------------------------------------------------------------------------------------
 
 
@@ -276,10 +369,24 @@ def small(pairing: Pairing = Pairing.STRONG, **changes) -> Neural:
 
 
 @BOTH
-@pytest.mark.parametrize("conditions", list(Enforcement))
-@pytest.mark.parametrize("problem", [LINE, Mixed()], ids=lambda p: p.name)
-def test_blocks_are_the_loss_and_its_jacobian(problem, conditions, pairing):
-    solver = small(pairing, conditions=conditions, network=MLP(width=6, depth=1, init=Spread(2.0, start=1.0)))
+@pytest.mark.parametrize(
+    ("problem", "conditions", "tests"),
+    [
+        (LINE, Enforcement.HARD, None),
+        (LINE, Enforcement.SOFT, None),
+        (Mixed(), Enforcement.HARD, None),
+        (Mixed(), Enforcement.SOFT, ElementFunctions()),
+        (EllipticThreeScale(), Enforcement.HARD, None),
+    ],
+    ids=["hard", "soft", "faces", "elements", "whitened"],
+)
+def test_blocks_are_the_loss_and_its_jacobian(problem, conditions, tests, pairing):
+    solver = small(
+        pairing,
+        conditions=conditions,
+        formulation=DualResidual(pairing, tests),
+        network=MLP(width=6, depth=1, init=Spread(2.0, start=1.0)),
+    )
     solver = dataclasses.replace(solver, collocation=dataclasses.replace(solver.collocation, points=400))
     task, batch = prepared(problem, solver)
     loss, slope = gradient(task, batch)
@@ -326,7 +433,7 @@ def test_errors_beyond_the_test_functions_are_told():
 
 
 def test_kinks_go_by_the_weak_pairing():
-    solver = small(Pairing.WEAK, network=MLP(20, 1, ReLU(1), Spread(2.0)), training=Training(40, Adam(1e-2), polish=40))
+    solver = small(Pairing.WEAK, network=MLP(20, 1, ReLU(1), Spread(2.0)), training=Training(20, Adam(1e-2), polish=20))
     outcome = solver.run(LINE, Setting(seed=1))
     x = torch.linspace(0, 1, 101, dtype=torch.float64)[:, None]
     assert float((outcome.field(x) - LINE.exact(x)).norm() / LINE.exact(x).norm()) < 0.05
@@ -359,13 +466,35 @@ def test_more_unknowns_than_test_functions_are_refused_before_the_first_step():
         pdekit.solve(LINE, solver)
 
 
-@pytest.mark.parametrize("problem", [Heat(1), PoissonND(4), Inverse()], ids=lambda p: p.name)
-def test_problems_without_a_dual_norm_are_refused(problem):
-    with pytest.raises(NotApplicableError, match=problem.name):
-        dual_residual().require(problem)
+@pytest.mark.parametrize(
+    ("problem", "tests"),
+    [
+        (Heat(1), None),
+        (PoissonND(4), None),
+        (Inverse(), None),
+        (Ring(), ElementFunctions()),
+        (PoissonDisk(), Eigenfunctions()),
+    ],
+    ids=lambda p: p.name if isinstance(p, Problem) else "",
+)
+def test_problems_without_a_dual_norm_are_refused(problem, tests):
+    with pytest.raises(NotApplicableError, match=rf"dual-residual: {problem.name}.*; use"):
+        DualResidual(tests=tests).require(problem)
 
 
-@pytest.mark.parametrize("bad", [{"pairing": "strong"}, {"modes": 0}, {"modes": 2.5}, {"boundary_weight": -1.0}])
+@pytest.mark.parametrize("bad", [{"pairing": "strong"}, {"boundary_weight": -1.0}])
 def test_bad_options_are_refused(bad):
     with pytest.raises(ConfigError, match="DualResidual"):
         DualResidual(**bad)
+
+
+@pytest.mark.parametrize("make", [lambda: Eigenfunctions(0), lambda: Eigenfunctions(2.5), lambda: ElementFunctions(3)])
+def test_bad_test_functions_are_refused(make):
+    with pytest.raises(ConfigError, match="unctions"):
+        make()
+
+
+@pytest.mark.parametrize("tests", [None, Eigenfunctions(7), ElementFunctions(1)])
+def test_configurations_survive_their_encoding(tests):
+    solver = dataclasses.replace(dual_residual(), formulation=DualResidual(Pairing.WEAK, tests, Whitening.LAPLACE))
+    assert solver_from_table(encode(solver)) == solver
