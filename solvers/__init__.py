@@ -36,6 +36,8 @@ from .mscale import mscale as mscale
 from .neural import Neural as Neural
 from .polynomial import PolynomialFit as PolynomialFit
 from .polynomial import polynomial as polynomial
+from .random_features import RandomFeatures as RandomFeatures
+from .random_features import random_features as random_features
 from .ritz import Nitsche as Nitsche
 from .ritz import Ritz as Ritz
 from .ritz import deep_nitsche as deep_nitsche
@@ -57,6 +59,7 @@ SOLVERS: Final[Mapping[str, Callable[[], Solver]]] = {
     "fourier": fourier,
     "dual-residual": dual_residual,
     "polynomial": polynomial,
+    "random-features": random_features,
     "hybrid": hybrid,
     "finite-difference": FiniteDifference,
     "finite-element": FiniteElement,

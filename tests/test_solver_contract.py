@@ -94,7 +94,7 @@ def test_the_seed_fixes_every_number_and_nothing_global_does(name):
     assert torch.get_default_dtype() is dtype
 
 
-@pytest.mark.parametrize("name", ["deep-ritz", "pinn", "polynomial", "hybrid", "converse hybrid", "jacobi"])
+@pytest.mark.parametrize("name", ["deep-ritz", "pinn", "polynomial", "random-features", "hybrid", "converse hybrid", "jacobi"])
 def test_saved_and_loaded_bit_for_bit(name, tmp_path):
     row, solution = ROWS[name], solved(name)
     back = pdekit.load(solution.save(tmp_path / "run"))
@@ -125,6 +125,7 @@ EVERYTHING = {*ELLIPTIC, "p-laplace", "biharmonic", "heat", "newton-law"}
 TAKES: dict[str, set[str]] = {
     "pinn": EVERYTHING,
     "polynomial": EVERYTHING,
+    "random-features": EVERYTHING,
     "deep-ritz": {*ELLIPTIC, "p-laplace", "biharmonic"},
     "deep-nitsche": ELLIPTIC,
     "wan": ELLIPTIC_ON_BOXES,
