@@ -33,9 +33,14 @@ if TYPE_CHECKING:
     from .geometry import Disk as Disk
     from .geometry import Ellipse as Ellipse
     from .geometry import Intersection as Intersection
+    from .geometry import MeshRegion as MeshRegion
     from .geometry import Polygon as Polygon
+    from .geometry import SpaceTime as SpaceTime
     from .geometry import Union as Union
     from .jet import Jet as Jet
+    from .meshfile import read_mesh as read_mesh
+    from .meshfile import write_mesh as write_mesh
+    from .meshing import mesh as mesh
     from .problem import Elliptic as Elliptic
     from .problem import Parabolic as Parabolic
     from .problem import Problem as Problem
@@ -56,8 +61,20 @@ _NAMES: Final = {
     "conditions": ("Dirichlet", "Initial", "Neumann", "Observations", "Periodic", "Robin"),
     "domain": ("Box", "Hypercube", "Interval", "Points", "Rectangle"),
     "errors": ("PdekitError", "PdekitWarning"),
-    "geometry": ("Ball", "Difference", "Disk", "Ellipse", "Intersection", "Polygon", "Union"),
+    "geometry": (
+        "Ball",
+        "Difference",
+        "Disk",
+        "Ellipse",
+        "Intersection",
+        "MeshRegion",
+        "Polygon",
+        "SpaceTime",
+        "Union",
+    ),
     "jet": ("Jet",),
+    "meshfile": ("read_mesh", "write_mesh"),
+    "meshing": ("mesh",),
     "problem": ("Elliptic", "Parabolic", "Problem"),
     "recipe": ("Budget", "Every"),
     "record": ("Record",),

@@ -12,7 +12,7 @@ import torch
 
 from pdekit.domain import Box, Interval
 from pdekit.errors import NotApplicableError
-from pdekit.geometry import Ball, Difference, Disk, Ellipse, Polygon, Union, deepxde_geometry, from_deepxde
+from pdekit.geometry import Ball, Difference, Disk, Ellipse, Polygon, SpaceTime, Union, deepxde_geometry, from_deepxde
 from pdekit.sampling import Uniform, boundary_points
 
 
@@ -60,6 +60,7 @@ def test_import_leaves_no_trace(capfd):
         ),
         (lambda d: d.CSGUnion(d.Disk([0, 0], 1), d.Disk([1, 0], 1)), Union((Disk(), Disk((1, 0))))),
         (lambda d: d.GeometryXTime(d.Interval(0, 1), d.TimeDomain(0, 2)), Interval(0, 1).with_time(0, 2)),
+        (lambda d: d.GeometryXTime(d.Disk([0, 0], 1), d.TimeDomain(1, 2)), SpaceTime(Disk(), 1, 2)),
     ],
     ids=lambda value: "" if callable(value) else type(value).__name__,
 )
@@ -103,5 +104,3 @@ def test_what_is_not_converted(dde):
         from_deepxde(dde.PointCloud(np.zeros((3, 2))))
     with pytest.raises(NotApplicableError, match="got Disk, expected an instance of a class of"):
         from_deepxde(Disk())
-    with pytest.raises(NotApplicableError, match="give the shape and time apart"):
-        from_deepxde(dde.GeometryXTime(dde.Disk([0, 0], 1), dde.TimeDomain(0, 1)))

@@ -12,7 +12,8 @@ from pdekit.codec import encode
 from pdekit.config import reader
 from pdekit.domain import Box, Hypercube, Interval, Rectangle, Region
 from pdekit.errors import DomainError, EmptyDomainError, NotApplicableError, PdekitError, ShapeError, UnknownNameError
-from pdekit.geometry import Ball, Difference, Disk, Ellipse, Intersection, Polygon, Union
+from pdekit.geometry import Ball, Difference, Disk, Ellipse, Intersection, MeshRegion, Polygon, SpaceTime, Union
+from pdekit.meshing import mesh
 from pdekit.sampling import GaussLegendre, Grid, LatinHypercube, Sobol, Uniform, boundary_points, interior_points
 
 SQUARE = Rectangle((-1, -1), (1, 1))
@@ -289,6 +290,44 @@ def test_tangent_circles():
     inner = Difference(Disk(), (Disk((0.5, 0), 0.5),))
     assert inner.measure() == pytest.approx(0.75 * math.pi)
     assert sum(inner.measure(p) for p in inner.parts) == pytest.approx(3 * math.pi)
+
+
+# Time ---------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "space", [POROUS, Disk(), SQUARE, MeshRegion(mesh(L_SHAPE, 0.5)), SOLID[1]], ids=lambda s: type(s).__name__
+)
+def test_time(space):
+    region = SpaceTime(space, 1, 4)
+    assert (region.names, region.time, region.parts) == ((*space.names, "t"), "t", space.parts)
+    assert region.resolve(("boundary", "initial")) == (*space.parts, "initial")
+    assert region.measure() == pytest.approx(3 * space.measure())
+    inside = interior_points(region, Sobol(256), seeded())
+    assert len(inside) == 256
+    assert bool(region.contains(inside.x).all())
+    assert inside.measure == pytest.approx(region.measure())
+    assert 1 < float(inside.x[:, -1].min()) < 1.1 < 3.9 < float(inside.x[:, -1].max()) < 4
+    border = boundary_points(region, "boundary", Sobol(256), seeded())
+    assert border.measure == pytest.approx(3 * sum(space.measure(part) for part in space.parts))
+    assert bool((border.normal[:, -1] == 0).all())
+    assert bool(region.contains(border.x).all())
+    assert not bool(region.contains(border.x + 1e-3 * border.normal).any())
+    start = boundary_points(region, "initial", Uniform(100), seeded())
+    assert start.measure == pytest.approx(space.measure())
+    assert bool((start.x[:, -1] == 1).all()) and bool(region.contains(start.x).all())
+    assert not bool(region.contains(start.x - 1e-3).any())
+
+
+def test_impossible_times():
+    with pytest.raises(DomainError, match="'t' runs from 2 to 1"):
+        SpaceTime(Disk(), 2, 1)
+    with pytest.raises(DomainError, match="'x' is used in space"):
+        SpaceTime(Disk(), 0, 1, "x")
+    with pytest.raises(NotApplicableError, match="expected none"):
+        SpaceTime(SpaceTime(Disk(), 0, 1), 0, 1, "s")
+    with pytest.raises(UnknownNameError, match="'finally'"):
+        SpaceTime(Disk(), 0, 1).resolve("finally")
 
 
 # Configuration ------------------------------------------------------------------------------------------------------

@@ -10,14 +10,14 @@ import pytest
 import torch
 from fakes import solved
 
-from pdekit.conditions import Condition, Dirichlet, Neumann, Observations, Periodic, Robin
+from pdekit.conditions import Condition, Dirichlet, Initial, Neumann, Observations, Periodic, Robin
 from pdekit.domain import Rectangle, Region
 from pdekit.errors import ConflictError, IllPosedError, PdekitError, UnknownNameError
-from pdekit.geometry import Ball, Difference, Disk, MeshRegion, Polygon
+from pdekit.geometry import Ball, Difference, Disk, MeshRegion, Polygon, SpaceTime
 from pdekit.meshing import mesh
 from pdekit.plot import plot_error, plot_field
 from pdekit.plot_problem import plot_problem
-from pdekit.problem import Elliptic
+from pdekit.problem import Elliptic, Parabolic
 
 PLATE = Difference(Rectangle(), (Disk((0.5, 0.5), 0.2), Disk((0.9, 0.1), 0.2, name="notch")))
 SIDES = ("left", "right", "bottom", "top")
@@ -115,3 +115,27 @@ def test_fields_are_blank_in_holes(draw):
     made = dataclasses.replace(solved(Rectangle()), problem=Quadratic(PLATE, (Dirichlet("boundary", squared),)))
     values = np.ma.filled(draw(made).collections[0].get_array().astype(float), np.nan)
     assert np.isnan(values).mean() == pytest.approx(1 - PLATE.measure(), abs=0.01)
+
+
+@dataclass(frozen=True)
+class Cooling(Parabolic):
+    """u = exp(-t) (1 + |x|^2) on a disc with a hole."""
+
+    domain: Region = SpaceTime(Difference(Disk(), (Disk((0.3, 0), 0.2),)), 0, 1)  # noqa: RUF009 -- immutable
+    conditions: tuple[Condition, ...] = ()
+
+    def source(self, x):
+        return -self.exact(x) - 4 * torch.exp(-x[:, 2:])
+
+    def exact(self, x):
+        return torch.exp(-x[:, 2:]) * (1 + squared(x[:, :2]))
+
+
+def test_shapes_with_time():
+    cooling = Cooling()
+    ends = (Dirichlet("boundary", cooling.exact), Initial(cooling.exact))
+    assert not dataclasses.replace(cooling, conditions=ends).check().warnings
+    with pytest.raises(IllPosedError, match="no initial value"):
+        dataclasses.replace(cooling, conditions=ends[:1]).check()
+    with pytest.raises(IllPosedError, match="no condition on 'hole1'"):
+        dataclasses.replace(cooling, conditions=(Dirichlet("circle", cooling.exact), ends[1])).check()

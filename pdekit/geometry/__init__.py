@@ -12,3 +12,4 @@ from .leaves import Polygon as Polygon
 from .mesh_region import MeshRegion as MeshRegion
 from .outline import outlines as outlines
 from .shape import Shape as Shape
+from .space_time import SpaceTime as SpaceTime

@@ -20,6 +20,7 @@ from ..domain import Box, Interval, Region
 from ..errors import NotApplicableError
 from .csg import Difference, Intersection, Union
 from .leaves import Ball, Disk, Ellipse, Polygon
+from .space_time import SpaceTime
 
 _BACKEND = "DDE_BACKEND"
 _STAR_EDGES = 360
@@ -37,7 +38,7 @@ def deepxde_geometry() -> ModuleType:
 def from_deepxde(geometry: Any) -> Region:
     """A geometry of DeepXDE as a region of pdekit, whose points are uniform in arc length.
 
-    Interval, Rectangle, Cuboid and Hypercube become boxes; with GeometryXTime, boxes with time. Disk, Ellipse, Triangle,
+    Interval, Rectangle, Cuboid and Hypercube become boxes; GeometryXTime adds time. Disk, Ellipse, Triangle,
     Polygon, Sphere, and unions, intersections and differences of them become shapes; a difference of a difference, one
     with several holes. A star-shaped curve becomes a polygon of 360 edges.
 
@@ -58,9 +59,8 @@ def from_deepxde(geometry: Any) -> Region:
         )
     if isinstance(geometry, known.GeometryXTime):
         space, time = from_deepxde(geometry.geometry), geometry.timedomain
-        if isinstance(space, Box):
-            return space.with_time(float(time.t0), float(time.t1))
-        raise NotApplicableError("from_deepxde: got a shape with time, expected a box; give the shape and time apart")
+        start, end = float(time.t0), float(time.t1)
+        return space.with_time(start, end) if isinstance(space, Box) else SpaceTime(space, start, end)
     return _converted(geometry, known)
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..domain import Box, Points
+from ..domain import Box
 from ..errors import DomainError, DomainTypeError
 from .curves import Arc, Segment
 from .patch import EndPoint, Patch
@@ -63,9 +63,9 @@ class Disk(Shape):
         """1: nothing is rejected."""
         return 1.0
 
-    def _inside(self, unit: Tensor, weight: Tensor) -> Points:
+    def _inside(self, unit: Tensor) -> tuple[Tensor, Tensor]:
         """Squared radius and angle, which preserve area: a Gauss rule in them converges exponentially."""
-        return _polar(self.centre, (self.radius, 0.0), (0.0, self.radius), unit, weight * self.measure())
+        return _polar(self.centre, (self.radius, 0.0), (0.0, self.radius), unit)
 
 
 @final
@@ -114,9 +114,9 @@ class Ellipse(Shape):
         """1: nothing is rejected."""
         return 1.0
 
-    def _inside(self, unit: Tensor, weight: Tensor) -> Points:
+    def _inside(self, unit: Tensor) -> tuple[Tensor, Tensor]:
         """The affine image of the disc."""
-        return _polar(self.centre, *self._half_axes, unit, weight * self.measure())
+        return _polar(self.centre, *self._half_axes, unit)
 
     @property
     def _half_axes(self) -> tuple[tuple[float, float], tuple[float, float]]:
@@ -155,12 +155,12 @@ class Ball(Shape):
         """1: nothing is rejected."""
         return 1.0
 
-    def _inside(self, unit: Tensor, weight: Tensor) -> Points:
+    def _inside(self, unit: Tensor) -> tuple[Tensor, Tensor]:
         """Cubed radius, longitude and height, which preserve volume."""
         r, angle, z = self.radius * unit[:, 0] ** (1 / 3), 2 * math.pi * unit[:, 1], 2 * unit[:, 2] - 1
         across = (1 - z**2).clamp_min(0).sqrt()
         direction = torch.stack([across * torch.cos(angle), across * torch.sin(angle), z], dim=1)
-        return Points(unit.new_tensor(self.centre) + r[:, None] * direction, weight * self.measure())
+        return unit.new_tensor(self.centre) + r[:, None] * direction, torch.ones(len(unit), dtype=torch.bool)
 
 
 @final
@@ -281,11 +281,11 @@ def _face(box: Box, part: str) -> Patch:
 
 
 def _polar(
-    centre: tuple[float, float], u: tuple[float, float], v: tuple[float, float], unit: Tensor, weight: Tensor
-) -> Points:
+    centre: tuple[float, float], u: tuple[float, float], v: tuple[float, float], unit: Tensor
+) -> tuple[Tensor, Tensor]:
     r, angle = unit[:, 0].sqrt(), 2 * math.pi * unit[:, 1]
     q = torch.stack([r * torch.cos(angle), r * torch.sin(angle)], dim=1)
-    return Points(unit.new_tensor(centre) + q @ unit.new_tensor([u, v]), weight)
+    return unit.new_tensor(centre) + q @ unit.new_tensor([u, v]), torch.ones(len(unit), dtype=torch.bool)
 
 
 def _common(first: Segment, second: Segment) -> list[tuple[float, float]]:

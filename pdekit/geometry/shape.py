@@ -116,23 +116,35 @@ class Shape(Region):
 
     def placed(self, unit: Tensor, weight: Tensor, part: str | None = None) -> Points:
         """In the interior, the points of the bounding box that lie inside; on a part, uniform in arc length or area."""
+        x, normal, kept = self.located(unit, part)
+        mine = weight[kept]
+        weights = mine * (self.measure(part) / mine.sum().clamp_min(torch.finfo(weight.dtype).tiny))
+        return Points(x[kept], weights, None if normal is None else normal[kept])
+
+    def located(self, unit: Tensor, part: str | None = None) -> tuple[Tensor, Tensor | None, Tensor]:
+        """What `placed` does with each point of the unit cube.
+
+        Returns:
+            Coordinates (n, d), outward normals (n, d) or None in the interior, and which points are kept (n,).
+        """
         if unit.ndim != 2 or unit.shape[1] != self.parameter_dim(part):
             raise ShapeError(
                 f"{self._kind}: got unit points of shape {tuple(unit.shape)}, expected (n, {self.parameter_dim(part)})"
             )
-        return self._inside(unit, weight) if part is None else self._on(part, unit, weight)
+        if part is not None:
+            return self._on(part, unit)
+        x, kept = self._inside(unit)
+        return x, None, kept
 
-    def _inside(self, unit: Tensor, weight: Tensor) -> Points:
+    def _inside(self, unit: Tensor) -> tuple[Tensor, Tensor]:
+        """Points of the bounding box, and which of them lie inside."""
         lower, upper = (torch.tensor(corner, dtype=unit.dtype) for corner in self._bounds)
         x = lower + (upper - lower) * unit
-        inside = self.signed_distance(x) <= 0
-        weight = weight[inside]
-        return Points(x[inside], weight * (self.measure() / weight.sum()))
+        return x, self.signed_distance(x) <= 0
 
-    def _on(self, part: str, unit: Tensor, weight: Tensor) -> Points:
+    def _on(self, part: str, unit: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """The first parameter chooses the patch; what is left of it goes on as that patch's own."""
-        patches = self.patches(part)
-        flat, weights = unit.numpy(), weight.numpy()
+        patches, flat = self.patches(part), unit.numpy()
         ends = np.cumsum([patch.measure / patch.kept for patch in patches])
         ends /= ends[-1]
         first = flat[:, 0] if flat.shape[1] else (np.arange(len(flat)) + 0.5) / len(flat)
@@ -145,8 +157,7 @@ class Shape(Region):
             own = flat[mine].copy()
             own[:, :1] = np.clip((own[:, :1] - start) / (ends[number] - start), 0.0, 1.0)
             x[mine], normal[mine], kept[mine] = patch.at(own)
-        total = self.measure(part) / max(weights[kept].sum(), np.finfo(float).tiny)
-        return Points(*(torch.from_numpy(array[kept]) for array in (x, weights * total, normal)))
+        return torch.from_numpy(x), torch.from_numpy(normal), torch.from_numpy(kept)
 
     @cached_property
     def _bounds(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
