@@ -19,7 +19,7 @@ from train_cases import CASES, child, run_case
 from pdekit.checkpoint import read_checkpoint
 from pdekit.interrupt import Interrupted
 
-SHORT = ("adam", "adam-lbfgs", "saddle")
+SHORT = ("adam", "adam-lbfgs", "saddle", "second-order")
 
 
 @pytest.fixture(autouse=True)

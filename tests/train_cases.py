@@ -14,7 +14,17 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from pdekit.optim import LBFGS, Adam, Cosine, Exponential
+from pdekit.optim import (
+    LBFGS,
+    Adam,
+    Block,
+    Cosine,
+    Exponential,
+    Form,
+    LevenbergMarquardt,
+    NaturalGradient,
+    SelfScaledBroyden,
+)
 from pdekit.rundir import RunDirectory
 from pdekit.train import Budget, Every, Phase, Probe, Trained, Turn, train
 
@@ -54,6 +64,19 @@ class Fit:
             "fit": (amplitude * u(x) - torch.sin(3.0 * x)).square().mean(),
             "amplitude": (amplitude - 1.0).square(),
         }
+
+    least_squares = True
+
+    def blocks(self, player: str, batch: Mapping[str, Tensor]) -> list[Block]:
+        x = batch["x"]
+
+        def fit(u: nn.Module) -> Tensor:
+            return (u["amplitude"].value * u["net"](x) - torch.sin(3.0 * x)) / len(x) ** 0.5
+
+        return [
+            Block("fit", len(x), fit),
+            Block("amplitude", 1, lambda u: u["amplitude"].value.reshape(1, 1) - 1.0),
+        ]
 
 
 @dataclass(frozen=True)
@@ -108,6 +131,16 @@ CASES: dict[str, Case] = {
         (
             Phase((Turn("u", Adam(1e-2), updates=2), Turn("phi", Adam(3e-2))), 25, resample_every=5),
             Phase((Turn("phi", Adam(1e-2)), Turn("u", LBFGS())), 35, resample_every=10),
+        ),
+    ),
+    "second-order": Case(
+        Fit,
+        (
+            Phase((Turn("u", Adam(1e-2)),), 10, resample_every=3),
+            Phase((Turn("u", LevenbergMarquardt()),), 16, resample_every=7),
+            Phase((Turn("u", NaturalGradient(momentum=0.9, form=Form.WOODBURY)),), 10, resample_every=1),
+            Phase((Turn("u", SelfScaledBroyden(memory=4)),), 12, resample_every=9),
+            Phase((Turn("u", SelfScaledBroyden()),), 12),
         ),
     ),
     "long": long(600),

@@ -54,12 +54,11 @@ class PerPoint:
         own = dict(module.named_parameters(recurse=False))
         if type(module) is nn.Linear:
             return _Linear(self._leaf(module.weight), None if module.bias is None else self._leaf(module.bias))
-        clone = copy.copy(module)
-        if isinstance(module, nn.ParameterDict):  # read by name: a scalar meets columns (n, 1)
-            clone._parameters = {k: _at_least_column(self._leaf(p)) for k, p in own.items()}  # type: ignore[misc]
-            return clone
-        if own:
+        if own and type(module).forward is not nn.Module.forward:
             return _Mapped(module, {name: self._leaf(p) for name, p in module.named_parameters()})
+        clone = copy.copy(module)
+        # A mere holder of parameters; a number of its own meets columns (n, 1).
+        clone._parameters = {name: _at_least_column(self._leaf(p)) for name, p in own.items()}  # type: ignore[misc]
         clone._modules = {
             name: None if child is None else self._copied(child) for name, child in module._modules.items()
         }

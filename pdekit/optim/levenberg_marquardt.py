@@ -65,7 +65,7 @@ class LevenbergMarquardt:
 
     @property
     def learning_rate(self) -> float:
-        """Share of the step that is taken."""
+        """1: the damping sets the length of the steps, and no schedule changes it."""
         return 1.0
 
     def build(self, parameters: Sequence[nn.Parameter]) -> SystemStepper:
@@ -83,7 +83,6 @@ class LevenbergMarquardt:
 class _Stepper(SystemStepper):
     def __init__(self, parameters: Sequence[nn.Parameter], config: LevenbergMarquardt) -> None:
         self._flat, self._config = Flat(parameters), config
-        self._rate = 1.0
         self._damping = config.damping
         self._growth = 2.0
         self._end_reason: str | None = None
@@ -93,7 +92,7 @@ class _Stepper(SystemStepper):
         return self._end_reason
 
     def set_rate(self, rate: float) -> None:
-        self._rate = rate
+        """Nothing to set."""
 
     def refresh(self) -> None:
         self._end_reason = None
@@ -135,7 +134,7 @@ class _Stepper(SystemStepper):
         """Move along the step; return the sum of squares there."""
         if self._config.geodesic:
             step = self._bent(system, equations, origin, step, residual)
-        self._flat.scatter(origin + self._rate * step.to(origin.dtype))
+        self._flat.scatter(origin + step.to(origin.dtype))
         return float(system.residual().double().square().sum())
 
     def _bent(
