@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import final
 
 import numpy as np
-from scipy.spatial import cKDTree
 
 from ..discrete.mesh import FloatArray, IntArray
 from ..errors import NotApplicableError
@@ -72,6 +71,8 @@ class Chain:
 
     def points(self) -> tuple[FloatArray, IntArray]:
         """The vertices (n, 2), each once, and the edges (k, 2) in the direction of the chain."""
+        from scipy.spatial import cKDTree
+
         ends = np.concatenate([self._at(self.start), self._at(self.end)])
         size = float(np.ptp(ends, axis=0).max())
         # The ends of neighbouring pieces are computed from either and differ by round-off.
@@ -92,6 +93,8 @@ class Chain:
 
     def _crowded(self, size: float) -> BoolArray:
         """Edges that are too long for an edge or vertex near them."""
+        from scipy.spatial import cKDTree
+
         x, edges = self.points()
         a, b = x[edges[:, 0]], x[edges[:, 1]]
         middle, length = 0.5 * (a + b), np.linalg.norm(b - a, axis=1)

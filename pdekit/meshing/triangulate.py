@@ -5,19 +5,19 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property
-from typing import final
+from typing import TYPE_CHECKING, final
 
 import numpy as np
 import torch
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
-from scipy.spatial import Delaunay, cKDTree
 
 from ..discrete.mesh import FloatArray, IntArray, Mesh
 from ..errors import NotApplicableError
 from ..geometry import Shape
 from ..geometry.patch import BoolArray
 from .boundary import GRADING, Chain
+
+if TYPE_CHECKING:
+    from scipy.spatial import cKDTree
 
 _SMOOTHINGS = 14
 _FILLINGS = (3, 6)
@@ -101,6 +101,8 @@ class _Room:
 
     @cached_property
     def _tree(self) -> cKDTree:
+        from scipy.spatial import cKDTree
+
         return cKDTree(self.points[self.edges].mean(axis=1))
 
 
@@ -157,6 +159,8 @@ def _gaps(room: _Room, points: FloatArray, triangles: IntArray) -> FloatArray:
 
 def _triangles(points: FloatArray) -> IntArray:
     """Delaunay triangles, counter-clockwise, without flat ones."""
+    from scipy.spatial import Delaunay
+
     triangles = Delaunay(points).simplices.astype(np.int64)
     a, b, c = (points[triangles[:, i]] for i in range(3))
     p, q = b - a, c - a
@@ -179,6 +183,9 @@ def _present(triangles: IntArray, edges: IntArray, n: int) -> BoolArray:
 
 def _inside(triangles: IntArray, edges: IntArray, n: int) -> IntArray:
     """The triangles that can be reached from the left of a boundary edge without crossing one."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
     keys = _directed(triangles, n)
     wall = np.concatenate([edges[:, 0] * n + edges[:, 1], edges[:, 1] * n + edges[:, 0]])
     flat = keys.ravel()
