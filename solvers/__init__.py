@@ -23,6 +23,8 @@ from .dual_modes import Eigenfunctions as Eigenfunctions
 from .dual_norm import Whitening as Whitening
 from .finite_difference import FiniteDifference as FiniteDifference
 from .finite_element import FiniteElement as FiniteElement
+from .growing import Growing as Growing
+from .growing import growing as growing
 from .hybrid import Hybrid as Hybrid
 from .hybrid import hybrid as hybrid
 from .iterative import ConjugateGradients as ConjugateGradients
@@ -57,6 +59,7 @@ SOLVERS: Final[Mapping[str, Callable[[], Solver]]] = {
     "wan": wan,
     "mscale": mscale,
     "fourier": fourier,
+    "growing": growing,
     "dual-residual": dual_residual,
     "polynomial": polynomial,
     "random-features": random_features,

@@ -27,8 +27,8 @@ def fourier() -> Neural:
     return Neural(
         name="fourier",
         formulation=Ritz(),
-        network=FourierBands(),
+        network=FourierBands(count=16),
         collocation=Collocation(law=Law.GAUSS_LEGENDRE),
-        training=Training(steps=1500, optimizer=Adam(5e-3), schedule=Cosine(), polish=300),
+        training=Training(steps=3000, optimizer=Adam(5e-3), schedule=Cosine(), polish=0),
         conditions=Enforcement.HARD,
     )

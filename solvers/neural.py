@@ -86,7 +86,10 @@ class Neural:
     def run(self, problem: Problem, setting: Setting) -> Outcome:
         """Train, and keep the best recorded state."""
         prepared = self.prepare(problem, setting)
-        trained = self.train(prepared, setting)
+        return self.concluded(problem, setting, prepared, self.train(prepared, setting))
+
+    def concluded(self, problem: Problem, setting: Setting, prepared: Prepared, trained: Trained) -> Outcome:
+        """The outcome of a training: the best recorded state and what is known of it."""
         if not self.formulation.adversarial:
             trained.restore_best()
         coefficients = {name: float(value.detach()) for name, value in prepared.ansatz.unknowns.items()}

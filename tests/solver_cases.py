@@ -7,12 +7,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-from pdekit.problems import NewtonLaw, PoissonND
+from pdekit.problems import NewtonLaw, PoissonND, PoissonTwoFrequency
 from pdekit.solvers import (
     CoarseSolve,
     Enforcement,
     FiniteDifference,
     FiniteElement,
+    Growing,
     Hybrid,
     Neural,
     PolynomialFit,
@@ -114,7 +115,15 @@ ROWS: dict[str, Row] = {
     ),
     "dual-residual": Row(LINE, TINY_DUAL, 1.5e-4, (*TRAINED, "dual", "energy_error"), STEPS, True),
     "mscale": Row(LINE, tiny(mscale(), polish=60), 1.2e-4, (*TRAINED, "energy"), STEPS, True),
-    "fourier": Row(LINE, tiny(fourier(), polish=60), 4e-4, (*TRAINED, "energy"), STEPS, True),
+    "fourier": Row(LINE, tiny(fourier(), polish=60), 5e-4, (*TRAINED, "energy"), STEPS, True),
+    "growing": Row(
+        PoissonTwoFrequency(),
+        Growing(dataclasses.replace(tiny(mscale(), steps=200, points=752), network=Multiscale(10, 2, (2.0,))), rounds=1),
+        0.085,
+        (*TRAINED, "energy", "round", "scales"),
+        STEPS,
+        True,
+    ),
     "polynomial": Row(NewtonLaw(), PolynomialFit(), 1e-13),
     "random-features": Row(
         LINE,

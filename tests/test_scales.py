@@ -23,17 +23,30 @@ from pdekit.problems import (
     PoissonSine,
     PoissonTwoFrequency,
 )
-from pdekit.solvers import Enforcement, Hybrid, Neural, Ritz, Training, fourier, mscale
+from pdekit.solvers import Enforcement, Growing, Hybrid, Neural, Ritz, Training, deep_ritz, fourier, mscale
 
-from pdekit import solve
+from pdekit import Budget, load, solve
 from pdekit.conditions import Dirichlet
 from pdekit.config import reader, solver_from_table
 from pdekit.domain import Box, Hypercube, Interval, Rectangle
 from pdekit.errors import ConfigError
 from pdekit.field import NetworkField
-from pdekit.nn import Auto, Multiscale, Scales, scale_values
+from pdekit.nn import (
+    Auto,
+    FourierBands,
+    Glorot,
+    Grown,
+    Multiscale,
+    Scales,
+    Shell,
+    added_scales,
+    is_weight,
+    scale_values,
+)
+from pdekit.optim import Adam
 from pdekit.options import with_options
 from pdekit.problem import Elliptic
+from pdekit.rundir import RunDirectory
 from pdekit.scales import recommend_scales, scales_within, with_scales
 from pdekit.spectrum import content, cover, slopes_of, solution_slopes
 
@@ -291,3 +304,103 @@ def test_scales_from_the_command_line(text):
 def test_bad_scales_from_the_command_line(preset, text):
     with pytest.raises(ConfigError, match="scales"):
         with_options(preset(), {"scales": text}, reader())
+
+
+# Bands of Fourier features --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("inputs", [1, 2, 3])
+def test_shells_hold_frequencies_around_their_radius(inputs):
+    drawn = Shell(20.0, 0.5, 4000).draw(inputs, torch.Generator().manual_seed(4))
+    size = drawn.abs().amax(dim=1)
+    assert drawn.shape == (4000, inputs)
+    assert float(size.mean()) == pytest.approx(20.0, abs=5 * 0.5 / 4000**0.5)
+    assert float(size[10:].std()) == pytest.approx(0.5, rel=0.06)
+    assert size[0] == 20.0  # the radius itself comes first
+    assert float(drawn[:, 0].mean()) == pytest.approx(0.0, abs=5 * 20 / 4000**0.5)
+
+
+def test_bands_start_from_zero_and_train_their_frequencies_relative_to_the_scale():
+    network = FourierBands(6, 1, scales=(1.0, 50.0), count=4)
+    built = network.build(
+        2, 1, lower=(0, 0), upper=(1, 1), generator=torch.Generator().manual_seed(3), dtype=torch.float64
+    )
+    assert not built(torch.rand(5, 2, dtype=torch.float64)).any()
+    vectors = [parameter for name, parameter in built.named_parameters() if name.endswith("vectors")]
+    assert [tuple(v.shape) for v in vectors] == [(4, 2)] * 2
+    assert all(float(v.detach()[0].abs().amax()) == pytest.approx(1.0) for v in vectors)
+    with pytest.raises(ConfigError, match=r"FourierBands\.scales\[1\]"):
+        FourierBands(scales=(1.0, -1.0))
+
+
+# Growth ---------------------------------------------------------------------------------------------------------------
+
+
+def _built(network, inputs=1, seed=3):
+    bounds = {"lower": (0.0,) * inputs, "upper": (1.0,) * inputs}
+    return network.build(inputs, 1, **bounds, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+@pytest.mark.parametrize(
+    "base", [Multiscale(6, 2, (1.0, 3.0), init=Glorot()), FourierBands(6, scales=(1.0,), init=Glorot())]
+)
+def test_growing_leaves_the_function_as_it_was(base):
+    x = torch.rand(7, 1, dtype=torch.float64)
+    before, after = _built(Grown(base)), _built(Grown(base, (20.0, 40.0)), seed=5)
+    assert (after(x) - before(x)).abs().max() > 0.01
+    kept = {name: value for name, value in before.state_dict().items() if is_weight(name)}
+    after.load_state_dict(after.state_dict() | kept)
+    assert torch.equal(after(x), before(x))
+    assert added_scales(after.state_dict()) == (20.0, 40.0)
+    assert Grown(base, (20.0,)).scales == (*base.scales, 20.0)
+    loss = (after(x) - torch.sin(20 * x)).square().mean()
+    added = [parameter for name, parameter in after.named_parameters() if name.startswith("body.parts.2.")]
+    assert all(slope.any() for slope in torch.autograd.grad(loss, added)[-2:])  # the last layer learns at once
+
+
+def _growing(steps=200, rounds=1):
+    """Two-frequency, of which the network knows the lower one."""
+    training = Training(steps, Adam(1e-2), polish=0, record_every=20)
+    first = dataclasses.replace(mscale(), network=Multiscale(10, 2, (2.0,)), training=training)
+    return Growing(first, rounds=rounds)
+
+
+def test_the_missing_scale_is_added_and_the_error_falls():
+    """Without growth the error is 0.1 (all of the high part); the largest of ten seeds with it is 0.06."""
+    solution = solve(PoissonTwoFrequency(), _growing(), seed=3)
+    assert "added after 200 steps: 78.5 (residual: k = 157" in solution.message
+    assert solution.measures.rel_l2 < 0.08
+    assert solve(PoissonTwoFrequency(), _growing(rounds=0), seed=3).measures.rel_l2 > 0.095
+    history = solution.history
+    assert history["scales"][[0, -1]].tolist() == [1, 2]
+    assert history["round"][[0, -1]].tolist() == [0, 1]
+    assert (np.diff(history["step"]) >= 0).all()
+    assert solution.measures.steps == history["step"][-1] == 400
+
+
+def test_nothing_is_added_where_nothing_is_missing():
+    solution = solve(PoissonSine(k=1), dataclasses.replace(_growing(rounds=2), first=_quick(PoissonSine(k=1))), seed=3)
+    assert "nothing missing after" in solution.message
+    assert solution.history["scales"].max() == 1
+
+
+def _quick(problem):
+    return dataclasses.replace(mscale(), training=Training(100, Adam(1e-2), polish=100))
+
+
+def test_growth_survives_saving_and_goes_on_after_an_interruption(tmp_path):
+    problem, solver = PoissonTwoFrequency(), _growing(40)
+    whole = solve(problem, solver, seed=3)
+    x = np.linspace(0, 1, 9)[:, None]
+    assert (load(whole.save(tmp_path / "kept"))(x) == whole(x)).all()
+    for stop in (20, 60):  # in the first round, in the second
+        with RunDirectory.create(tmp_path / f"run{stop}") as run:
+            solve(problem, solver, seed=3, budget=Budget(steps=stop), run=run)
+            assert (solve(problem, solver, seed=3, run=run, resume=True)(x) == whole(x)).all()
+
+
+def test_growth_needs_scales_to_grow():
+    with pytest.raises(ConfigError, match="MLP, has no scales"):
+        Growing(deep_ritz())
+    with pytest.raises(ConfigError, match="rounds"):
+        Growing(rounds=-1)

@@ -139,7 +139,7 @@ TAKES: dict[str, set[str]] = {
     "multigrid": LINEAR_ON_GRIDS,
 }
 
-TAKES |= dict.fromkeys(("mscale", "fourier"), TAKES["deep-ritz"])  # they train on the same energy
+TAKES |= dict.fromkeys(("mscale", "fourier", "growing"), TAKES["deep-ritz"])  # they train on the same energy
 
 
 def takes(solver: Solver, problem: pdekit.Problem) -> bool:

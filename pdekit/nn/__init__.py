@@ -31,6 +31,9 @@ from .frequency_layers import Parts as Parts
 from .frequency_layers import SharedBody as SharedBody
 from .frequency_layers import Slope as Slope
 from .frequency_layers import Waves as Waves
+from .grown import Grown as Grown
+from .grown import added_scales as added_scales
+from .grown import is_weight as is_weight
 from .initialisation import Glorot as Glorot
 from .initialisation import He as He
 from .initialisation import Initialisation as Initialisation
@@ -57,6 +60,7 @@ from .polynomial import Polynomial as Polynomial
 from .scales import Auto as Auto
 from .scales import ScaleChoice as ScaleChoice
 from .scales import Scales as Scales
+from .scales import Scaled as Scaled
 from .scales import check_scales as check_scales
 from .scales import highest_scale as highest_scale
 from .scales import scale_values as scale_values

@@ -12,11 +12,14 @@ import torch
 from torch import Tensor, nn
 
 from ..checks import integer, real
-from .activations import Activation, Tanh
-from .fourier import FourierFeatures
-from .initialisation import Glorot, Initialisation
+from .activations import Activation, Elementwise, Sine
+from .combined import CosineSine
+from .frequency_layers import Waves
+from .initialisation import Initialisation
+from .layers import Dilation, Network, Scaling, Sum
 from .scales import Auto, ScaleChoice, check_scales, scale_values
-from .stack import check_shape
+from .spread import Spread
+from .stack import Stack, check_positive, check_shape
 
 
 @final
@@ -60,33 +63,34 @@ def _diagonals(inputs: int, most: int) -> Tensor:
 @final
 @dataclass(frozen=True)
 class FourierBands:
-    """Fourier features around several scales, which share their hidden layers and meet in the last one.
+    """The sum of one network for each scale K, behind Fourier features cos w.z, sin w.z of frequencies around K.
 
     Args:
         width: units per hidden layer.
-        depth: number of hidden layers.
+        depth: number of hidden layers behind the features.
         scales: angular frequencies in coordinates scaled to [-1, 1], or Auto() to have solvers choose them.
         count: frequencies around each.
-        spread: their relative standard deviation; in absolute terms at least one period over the domain.
-        trainable: whether the frequencies are trained.
+        spread: standard deviation of max |w_a|, relative to K; in absolute terms at least one period over the domain.
+        trainable: whether the frequencies are trained, relative to K.
         activation: the function of the hidden layers.
         init: law of their initial weights.
 
     Raises:
         ConfigError: no scales, or one that is not positive and finite.
 
-    Good values: the frequencies of the solution; a spread of 0.1 to 0.3.
-    Reference: Wang, Wang, Perdikaris 2021, doi:10.1016/j.cma.2021.113938 (Gaussian bands around zero); book, section 5.2.
+    Good values: the frequencies of the solution; a spread of 0.5 to 1, since narrow bands leave errors between them.
+    Reference: Wang, Wang, Perdikaris 2021, doi:10.1016/j.cma.2021.113938 (bands around zero, hidden layers in common);
+    book, section 5.2.
     """
 
-    width: int = 40
-    depth: int = 2
+    width: int = 24
+    depth: int = 1
     scales: ScaleChoice = Auto()  # noqa: RUF009 (frozen)
-    count: int = 16
-    spread: float = 0.2
-    trainable: bool = False
-    activation: Activation = field(default_factory=Tanh)
-    init: Initialisation = field(default_factory=Glorot)
+    count: int = 12
+    spread: float = 0.5
+    trainable: bool = True
+    activation: Activation = field(default_factory=Sine)
+    init: Initialisation = field(default_factory=lambda: Spread(1.0))
 
     def __post_init__(self) -> None:
         check_shape("FourierBands", self.width, self.depth, self.activation)
@@ -105,9 +109,27 @@ class FourierBands:
         dtype: torch.dtype,
     ) -> nn.Module:
         """Build the network on the CPU; see `Architecture.build`."""
-        periods = [scale / math.pi for scale in scale_values("FourierBands", self.scales)]
-        features = tuple(Shell(b, max(1.0, self.spread * b), self.count) for b in periods)
-        network = FourierFeatures(
-            self.width, self.depth, features, self.trainable, activation=self.activation, init=self.init
-        )
-        return network.build(inputs, outputs, lower=lower, upper=upper, generator=generator, dtype=dtype)
+        check_positive("FourierBands.build", inputs=inputs, outputs=outputs)
+        scales = scale_values("FourierBands", self.scales)
+        stack = Stack(self.width, self.activation, self.init, generator, dtype)
+        parts = [nn.Sequential(*self._features(k, inputs, stack), *self._hidden(stack, outputs)) for k in scales]
+        body = nn.Sequential(Scaling(lower, upper, dtype), Sum(*parts))
+        name = f"FourierBands {inputs}-{len(scales)}x{self.count}-{self.width}x{self.depth}-{outputs}"
+        return Network(name, inputs, outputs, body)
+
+    def _features(self, scale: float, inputs: int, stack: Stack) -> list[nn.Module]:
+        periods = scale / math.pi
+        shell = Shell(periods, max(1.0, self.spread * periods), self.count)
+        # Relative to the scale, so that training moves high frequencies as far, relatively, as low ones.
+        vectors = shell.draw(inputs, stack.generator) / periods
+        return [
+            Dilation(torch.tensor(scale, dtype=stack.dtype)),
+            Waves(vectors.to(stack.dtype), trained=self.trainable),
+            Elementwise(CosineSine()),
+        ]
+
+    def _hidden(self, stack: Stack, outputs: int) -> list[nn.Module]:
+        layers = stack.hidden(2 * self.count)
+        for _ in range(self.depth - 1):
+            layers += stack.hidden(self.width)
+        return [*layers, stack.last(self.width, outputs)]
