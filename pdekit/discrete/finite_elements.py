@@ -179,7 +179,7 @@ class Elements:
         places = self.nodes[self.numbers[cells]]
         for _ in range(_NEWTON):
             values, slopes = self._reference(local)
-            inverse = np.linalg.inv(slopes.swapaxes(1, 2) @ places)
+            inverse = np.asarray(np.linalg.inv(slopes.swapaxes(1, 2) @ places), dtype=np.float64)
             local = local + ((x - (values[:, None, :] @ places)[:, 0])[:, None, :] @ inverse)[:, 0]
         return local, inverse
 

@@ -80,8 +80,7 @@ class Locator:
     def inverses(self) -> FloatArray:
         """Matrices (m, d, d) that take x - origin, as a row, to the last d barycentric coordinates."""
         corners = self.mesh.points[self.mesh.cells]
-        found: FloatArray = np.linalg.inv(corners[:, 1:] - corners[:, :1])
-        return found
+        return np.asarray(np.linalg.inv(corners[:, 1:] - corners[:, :1]), dtype=np.float64)
 
     @cached_property
     def _tree(self) -> cKDTree:
