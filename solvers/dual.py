@@ -52,7 +52,7 @@ class DualResidual:
         pairing: strong (second derivatives) or weak (first derivatives, for kinks and discontinuous coefficients).
         tests: test functions; None takes eigenfunctions on boxes and finite elements on other domains.
         whitening: in which norm the test functions have length 1.
-        boundary_weight: of soft conditions. With hard ones the loss is the error estimate; with soft ones a part of it.
+        boundary_weight: of soft conditions. With hard ones the loss is the error estimate, with soft ones a part of it.
 
     Raises:
         ConfigError: values out of range; at the first step of a second-order optimiser, more unknowns than test functions.
@@ -179,7 +179,8 @@ class _DualObjective:
         whole = found(self._tests.unlimited().build(problem, _FINER * points, Whitening.LAPLACE))
         whitened = found(self._at_home) / seen if seen > 0 else 1.0
         share = min(1.0, seen / whole) if whole > 0 else 1.0
-        return SelfEstimate(whole * whitened / self._size, share, self._at_home.metric.spread)
+        spread = None if _penalised(self._task.soft) else self._at_home.metric.spread
+        return SelfEstimate(whole * whitened / self._size, share, spread)
 
     def _densities(self, batch: Mapping[str, Tensor], jets: Jets) -> Tensor:
         return self._form.pairing.densities(self._problem, self._space, jets(INTERIOR, batch, self._plan))
@@ -203,6 +204,6 @@ def dual_residual() -> Neural:
         formulation=DualResidual(),
         network=MLP(width=240, depth=1, activation=Sine(), init=Spread(8.0)),
         collocation=Collocation(points=5184, law=Law.GAUSS_LEGENDRE),
-        training=Training(steps=200, optimizer=LevenbergMarquardt(), schedule=Constant(), polish=0, record_every=10),
+        training=Training(steps=100, optimizer=LevenbergMarquardt(), schedule=Constant(), polish=0, record_every=10),
         conditions=Enforcement.HARD,
     )
