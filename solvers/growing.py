@@ -89,7 +89,7 @@ class Growing:
             outcome = grown.concluded(problem, here, prepared, grown.train(prepared, here))
             for row in outcome.history:
                 late = {"step": row["step"] + steps, "seconds": row["seconds"] + seconds}
-                history.append(row | late | {"round": number, "scales": len(grown.network.scales)})
+                history.append(row | late | {"round": number, "scales": len(self._network(added).scales)})
             steps, seconds = steps + (outcome.measures.steps or 0), seconds + outcome.timings["train"]
             trained = {name: value for name, value in function.state_dict().items() if is_weight(name)}
         assert outcome is not None  # a budget allows at least one step
@@ -106,12 +106,15 @@ class Growing:
         return self._with(added_scales(tensors)).restore(problem, tensors)
 
     def _with(self, added: tuple[float, ...]) -> Neural:
-        return dataclasses.replace(self.first, name=self.name, network=Grown(self.first.network, added))
+        return dataclasses.replace(self.first, name=self.name, network=self._network(added))
+
+    def _network(self, added: tuple[float, ...]) -> Grown:
+        return Grown(self.first.network, added)
 
     def _missing(self, problem: Problem, found: Field, added: tuple[float, ...]) -> Scales | None:
         """Scales that the residual of `found` asks for and the network does not have; None if there are none."""
         asked = recommend_scales(problem, Auto(self.floor, self.most), field=found)
-        known = self._with(added).network.scales
+        known = self._network(added).scales
         new = [
             (scale, why)
             for scale, why in zip(asked.values[1:], asked.why[1:], strict=True)
