@@ -15,10 +15,12 @@ from torch import Tensor
 from ..checks import integer, real
 from ..conditions import Periodic
 from ..domain import Box, Points
-from ..errors import ConfigError, MemoryBudgetError, NotApplicableError
+from ..errors import ConfigError, DivergenceError, MemoryBudgetError, NotApplicableError
 from ..field import Field
 from ..nn import Activation, Auto, ScaleChoice, Sine, check_scales, scale_values
 from ..problem import Problem, SecondOrder, conditions_of
+from ..recipe import Budget
+from ..record import Record
 from ..sampling import MEMORY_LIMIT, Sobol, interior_points
 from ..scales import recommend_scales
 from ..solution import Measures
@@ -38,8 +40,22 @@ _PHASE = 4.0  # half the cell's length times the highest frequency that its feat
 _SMOOTH = 6.0  # highest frequency, in a domain scaled to [-1, 1], of what counts as smooth
 _FEATURES = {1: 36, 2: 400, 3: 1000}
 _MEAN_POINTS = 100_000
+_HELD_OUT = 2048
+_MOST = 100_000  # unknowns that the solver takes of its own accord
 _MANY = 2000  # features beyond three dimensions
 _BANDWIDTH = 0.25  # in units of the features per axis: about what they resolve to round-off
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class _Try:
+    """One choice of cells and what came of it: relative residual at held-out points, and seconds."""
+
+    system: System
+    found: Found
+    field: RandomFeatureField
+    residual: float
+    seconds: float
 
 
 @final
@@ -65,6 +81,8 @@ class RandomFeatures:
         activation: sigma; sines span what a band-limited function is made of, to round-off.
         cutoff: relative size of singular values that count as zero.
         iterations: Gauss-Newton steps at most.
+        refinements: how often cells of its own choice may be halved along each axis, within 100,000 unknowns.
+        tolerance: relative residual at held-out points from which on they are small enough.
 
     Raises:
         ConfigError: impossible values, or more unknowns than rows.
@@ -88,6 +106,8 @@ class RandomFeatures:
     activation: Activation = field(default_factory=Sine)
     cutoff: float = 1e-14
     iterations: int = 30
+    refinements: int = 3
+    tolerance: float = 1e-6
     name: str = "random-features"
 
     def __post_init__(self) -> None:
@@ -104,6 +124,8 @@ class RandomFeatures:
         check_scales("RandomFeatures", self.scales)
         real("RandomFeatures", "cutoff", self.cutoff, low=0.0, high=1.0)
         integer("RandomFeatures", "iterations", self.iterations)
+        integer("RandomFeatures", "refinements", self.refinements, low=0)
+        real("RandomFeatures", "tolerance", self.tolerance, low=0.0)
         if self.features is not None and self.points is not None:
             _check_rows(self.features, self.points)
 
@@ -129,31 +151,35 @@ class RandomFeatures:
                 )
 
     def run(self, problem: Problem, setting: Setting) -> Outcome:
-        """Cut, assemble, solve.
+        """Cut, assemble, solve; where the cells are its own choice, again with half as large ones while that helps.
 
         Raises:
             MemoryBudgetError: the factors would not fit, before anything is allocated.
             DivergenceError: Gauss-Newton steps that do not reduce the residual of a nonlinear problem.
         """
-        started = time.perf_counter()
-        system = self._system(problem, setting, self._counts(problem))
-        prepared = time.perf_counter()
+        own = self.cells is None and problem.domain.dim in _FEATURES
+        counts, rounds = self._counts(problem), self.refinements if own else 0
         start = None if setting.initial is None else setting.initial.field
-        found = GaussNewton(self.cutoff, self.iterations, setting.budget).solve(system, start)
-        shift = torch.zeros(len(problem.outputs), dtype=torch.float64)
-        solution = RandomFeatureField(system.lattice, system.features, found.weights, shift)
-        if floats(problem):
-            solution = dataclasses.replace(solution, shift=_to_mean(problem, solution))
-        interior = system.terms[0].points.x
-        return Outcome(
-            field=solution,
-            history=found.history,
-            message=_message(system, found),
-            measures=Measures(steps=found.steps, points=len(interior), parameters=solution.parameters),
-            exhausted=found.end in (End.LIMIT, End.BUDGET),
-            residual_train=relative_residual(problem, solution, Points(interior, torch.ones_like(interior[:, 0]))),
-            timings={"prepare": prepared - started, "least_squares": time.perf_counter() - prepared},
-        )
+        tries: list[_Try] = []
+        for left in range(rounds, -1, -1):
+            finer = tuple(2 * count for count in counts)
+            last = (
+                not left
+                or math.prod(finer) * self._unknowns(problem) > _MOST
+                or self._bytes(problem, finer) > MEMORY_LIMIT
+            )
+            try:
+                tries.append(self._tried(problem, setting, counts, start, sum(t.seconds for t in tries)))
+            except DivergenceError:
+                if last:
+                    raise
+            else:
+                latest = tries[-1]
+                if last or latest.residual <= self.tolerance or latest.found.end is End.BUDGET:
+                    break
+                start = start if latest.found.end is End.LINEAR else latest.field
+            counts = finer
+        return _outcome(problem, tries)
 
     def restore(self, problem: Problem, tensors: Mapping[str, Tensor]) -> Field:
         """The field that was stored."""
@@ -168,22 +194,59 @@ class RandomFeatures:
             return (1,) * dim
         scales = recommend_scales(problem, self.scales) if isinstance(self.scales, Auto) else self.scales
         highest = max(_SMOOTH, *scale_values("RandomFeatures", scales))
-        return (math.ceil(highest / _PHASE),) * dim
+        most = max(1, math.floor((_MOST / self._unknowns(problem)) ** (1 / dim)))
+        return (min(math.ceil(highest / _PHASE), most),) * dim
 
-    def _system(self, problem: Problem, setting: Setting, counts: Sequence[int]) -> System:
-        domain, generator = problem.domain, setting.generator()
-        features = self.features if self.features is not None else _FEATURES.get(domain.dim, _MANY)
-        points = self.points if self.points is not None else 2 * features
+    def _unknowns(self, problem: Problem) -> int:
+        """In each cell."""
+        features = self.features if self.features is not None else _FEATURES.get(problem.domain.dim, _MANY)
+        return features * len(problem.outputs)
+
+    def _points(self, problem: Problem) -> int:
+        """Collocation points in each cell."""
+        return self.points if self.points is not None else 2 * self._unknowns(problem) // len(problem.outputs)
+
+    def _bytes(self, problem: Problem, counts: tuple[int, ...]) -> int:
+        """Estimated size of the factors of all cells, no two of them counted as equal, and of the widest cut."""
+        cells, dim, components = math.prod(counts), problem.domain.dim, len(problem.outputs)
+        unknowns = self._unknowns(problem)
+        traces = 2 * _on_face(unknowns // components, dim) * components  # of a face, value and slope
+        outside = 2 * dim * traces if cells > 1 else 0
+        factors = cells * (self._points(problem) * components + outside) * (unknowns + outside)
+        return 8 * (factors + 8 * (traces * cells // max(counts)) ** 2)
+
+    def _tried(
+        self, problem: Problem, setting: Setting, counts: tuple[int, ...], start: Field | None, spent: float
+    ) -> _Try:
+        started = time.perf_counter()
+        system = self._system(problem, setting, counts)
+        seconds = setting.budget.seconds
+        budget = Budget(setting.budget.steps, None if seconds is None else max(1e-3, seconds - spent))
+        found = GaussNewton(self.cutoff, self.iterations, budget).solve(system, start)
+        field = RandomFeatureField(system.lattice, system.features, found.weights, _zero(problem))
+        if floats(problem):
+            field = dataclasses.replace(field, shift=_to_mean(problem, field))
+        residual = _residual(problem, field, setting.generator(1))
+        return _Try(system, found, field, residual, time.perf_counter() - started)
+
+    def _system(self, problem: Problem, setting: Setting, counts: tuple[int, ...]) -> System:
+        domain, components, generator = problem.domain, len(problem.outputs), setting.generator()
+        features, points = self._unknowns(problem) // components, self._points(problem)
         _check_rows(features, points)
-        on_face = _on_face(points, domain.dim)
-        _check_memory(counts, features * len(problem.outputs), points * len(problem.outputs), on_face)
+        on_face = _on_face(features, domain.dim)
+        needed = self._bytes(problem, counts)
+        if needed > MEMORY_LIMIT:
+            raise MemoryBudgetError(
+                f"RandomFeatures: {' x '.join(map(str, counts))} cells of {features} features and {points} points need "
+                f"about {needed:.1e} bytes, the limit is {MEMORY_LIMIT:.1e}; take fewer cells, or fewer features"
+            )
         bandwidth = self.bandwidth if self.bandwidth is not None else _BANDWIDTH * features ** (1 / domain.dim)
         bounds = bandwidth if isinstance(bandwidth, tuple) else (bandwidth,) * domain.dim
         drawn = Features.drawn(features, bounds, self.activation, generator)
         lattice = CellLattice.of(domain, counts, points)
         periodic = frozenset(domain.names.index(c.axis) for c in conditions_of(problem, Periodic))
         terms = terms_of(problem, lattice, points, on_face, generator)
-        return System(lattice, drawn, terms, seams_of(domain, lattice, on_face, periodic), len(problem.outputs))
+        return System(lattice, drawn, terms, seams_of(domain, lattice, on_face, periodic), components)
 
 
 def random_features() -> RandomFeatures:
@@ -191,9 +254,11 @@ def random_features() -> RandomFeatures:
     return RandomFeatures()
 
 
-def _on_face(points: int, dim: int) -> int:
-    """Points on a face of a cell: as dense as in the cell; in high dimension as many on all faces as in the cell."""
-    return nodes_per_axis(points, dim) ** (dim - 1) if dim in _FEATURES else math.ceil(points / (2 * dim))
+def _on_face(features: int, dim: int) -> int:
+    """Points on a face of a cell: half again as many as there are features side by side; in high dimension fewer."""
+    if dim not in _FEATURES:
+        return math.ceil(features / dim)
+    return nodes_per_axis(math.ceil(1.5 * features), dim) ** (dim - 1)
 
 
 def _check_rows(features: int, points: int) -> None:
@@ -204,18 +269,15 @@ def _check_rows(features: int, points: int) -> None:
         )
 
 
-def _check_memory(counts: Sequence[int], unknowns: int, rows: int, on_face: int) -> None:
-    """Estimate what the factors of all cells and of the widest cut take, all cells counted as different."""
-    cells, dim = math.prod(counts), len(counts)
-    traces = 2 * on_face * (unknowns and 1)
-    width = unknowns + 2 * dim * traces
-    cut = 2 * traces * cells // max(counts)
-    needed = 8 * (cells * (rows + 4 * dim * traces) * width + 8 * cut**2)
-    if needed > MEMORY_LIMIT:
-        raise MemoryBudgetError(
-            f"RandomFeatures: {' x '.join(map(str, counts))} cells of {unknowns} unknowns and {rows} rows need about "
-            f"{needed:.2g} bytes, the limit is {MEMORY_LIMIT}; take fewer cells, or fewer features"
-        )
+def _zero(problem: Problem) -> Tensor:
+    return torch.zeros(len(problem.outputs), dtype=torch.float64)
+
+
+def _residual(problem: Problem, field: RandomFeatureField, generator: torch.Generator) -> float:
+    """Relative residual at points that were not collocated."""
+    found = relative_residual(problem, field, interior_points(problem.domain, Sobol(_HELD_OUT), generator))
+    assert found is not None  # features have all derivatives
+    return found
 
 
 def _to_mean(problem: Problem, field: RandomFeatureField) -> Tensor:
@@ -229,8 +291,29 @@ def _to_mean(problem: Problem, field: RandomFeatureField) -> Tensor:
     return mean - (points.weight @ field(points.x)) / points.weight.sum()
 
 
-def _message(system: System, found: Found) -> str:
-    seen = found.conditioning
+def _outcome(problem: Problem, tries: Sequence[_Try]) -> Outcome:
+    """The best of the tries, with the history of all."""
+    best = min(tries, key=lambda t: t.residual)
+    history = Record()
+    for number, each in enumerate(tries):
+        for row in each.found.history:
+            history.append(row | {"round": number, "cells": each.system.lattice.cells})
+    interior = best.system.terms[0].points
+    return Outcome(
+        field=best.field,
+        history=history,
+        message=_message(best) + ("" if len(tries) == 1 else f"; {len(tries)} rounds"),
+        measures=Measures(
+            steps=sum(t.found.steps for t in tries), points=len(interior.x), parameters=best.field.parameters
+        ),
+        exhausted=best.found.end in (End.LIMIT, End.BUDGET),
+        residual_train=relative_residual(problem, best.field, Points(interior.x, torch.ones_like(interior.x[:, 0]))),
+        timings={"least_squares": sum(t.seconds for t in tries)},
+    )
+
+
+def _message(best: _Try) -> str:
+    seen, found, system = best.found.conditioning, best.found, best.system
     cells = " x ".join(str(n) for n in system.lattice.shape)
     ranks = f"{seen.least_rank}" if seen.least_rank == seen.most_rank else f"{seen.least_rank} to {seen.most_rank}"
     return (

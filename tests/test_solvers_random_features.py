@@ -240,6 +240,36 @@ def test_a_layer_with_a_better_start():
     assert error(Layer(0.05), outcome) <= 1e-4  # five seeds: at most 1e-5
 
 
+@dataclass(frozen=True)
+class Peak(Elliptic):
+    """-u'' = f with u = tanh(60 (x - 0.4)) on (0, 1), f given without its oscillation: scales say one cell."""
+
+    name: ClassVar[str] = "peak"
+    domain: ClassVar[Box] = Interval(0.0, 1.0)
+
+    @property
+    def conditions(self) -> tuple[Condition, ...]:
+        return (Dirichlet("boundary", self.exact),)
+
+    def source(self, x):
+        t = self.exact(x)
+        return 2 * 60**2 * t * (1 - t**2)
+
+    def exact(self, x):
+        return torch.tanh(60 * (x - 0.4))
+
+
+def test_cells_are_halved_until_the_residual_is_small():
+    """And no further; a solver whose cells are given keeps them."""
+    coarse = RandomFeatures(scales=(1.0,), refinements=0)
+    outcome = run(Peak(), dataclasses.replace(coarse, refinements=5))
+    cells = outcome.history["cells"]
+    assert cells[0] == 2 and (np.diff(cells) >= 0).all() and "rounds" in outcome.message
+    assert cells[-1] == 2 * 2 ** outcome.history["round"][-1] >= 8
+    assert error(Peak(), outcome) <= 1e-7 < 1e-3 * error(Peak(), run(Peak(), coarse))
+    assert set(run(Peak(), RandomFeatures(cells=2)).history["cells"]) == {2}
+
+
 def test_budgets_end_gauss_newton():
     outcome = run(Cube(), RandomFeatures(cells=2), budget=Budget(steps=2))
     assert outcome.exhausted and outcome.measures.steps == 2
@@ -342,7 +372,7 @@ def test_rank_and_condition_are_told():
     outcome = run(Helmholtz(), RandomFeatures(cells=10, features=60))
     assert "10 cells of 60 features, rank" in outcome.message
     assert "of 600 (" in outcome.message and "condition" in outcome.message
-    assert outcome.history.columns == ("step", "residual", "share", "seconds")
+    assert outcome.history.columns == ("step", "residual", "share", "seconds", "round", "cells")
 
 
 # What is refused ----------------------------------------------------------------------------------------------------
@@ -361,6 +391,8 @@ def test_rank_and_condition_are_told():
         ({"scales": (1.0, -2.0)}, r"scales\[1\]"),
         ({"cutoff": 0.0}, "cutoff"),
         ({"iterations": 0}, "iterations"),
+        ({"refinements": -1}, "refinements"),
+        ({"tolerance": 0.0}, "tolerance"),
         ({"features": 50, "points": 49}, "50 features and 49 points per cell, more unknowns than rows"),
     ],
 )
@@ -386,7 +418,7 @@ def test_unknown_coefficients_are_refused():
 
 
 def test_memory_is_estimated_before_it_is_taken():
-    with pytest.raises(MemoryBudgetError, match=r"1000 x 1000 cells of 400 unknowns.*fewer cells"):
+    with pytest.raises(MemoryBudgetError, match=r"1000 x 1000 cells of 400 features.*fewer cells"):
         run(PoissonSine(1), RandomFeatures(cells=1000))
 
 
