@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import math
 import os
@@ -14,10 +15,11 @@ from pdekit.solvers import TRAININGS, Enforcement, Neural, Polisher, Training, d
 from solver_cases import ADVERSARY, LINE, tiny
 from torch import nn
 from train_cases import Fit
+from train_cases import network as train_network
 
 from pdekit.errors import ConfigError, MemoryBudgetError, NotApplicableError
 from pdekit.nn import Polynomial
-from pdekit.optim import Adam, Block, Constant, Form, LevenbergMarquardt, NaturalGradient, Size, System
+from pdekit.optim import SOAP, Adam, Block, Constant, Form, LevenbergMarquardt, NaturalGradient, Size, System
 from pdekit.optim.normal_equations import NormalEquations, bytes_needed, gram
 from pdekit.recipe import Phase, Turn
 from pdekit.solver import Setting
@@ -215,6 +217,38 @@ def test_the_shell_knows_the_recipes():
     )
     assert chosen.training.optimizer == LevenbergMarquardt(geodesic=False)
     assert chosen.training.polisher is Polisher.SELF_SCALED_BROYDEN
+
+
+# SOAP -------------------------------------------------------------------------------------------------------------
+
+
+def descended(steps: int, halfway: bool) -> list[torch.Tensor]:
+    """Weights after steps of SOAP on a sine, with a fresh stepper that takes over the state halfway if asked."""
+    network, x = train_network(7), torch.linspace(-1.0, 1.0, 30, dtype=torch.float64)[:, None]
+    stepper = SOAP(precondition_frequency=3).build(list(network.parameters()))
+    for step in range(steps):
+        if halfway and 2 * step == steps:
+            state = copy.deepcopy(stepper.state_dict())
+            stepper = SOAP(precondition_frequency=3).build(list(network.parameters()))
+            stepper.load_state_dict(state)
+        network.zero_grad()
+        (network(x) - torch.sin(3.0 * x)).square().mean().backward()
+        stepper.step()
+    return [p.detach() for p in network.parameters()]
+
+
+def test_soap_goes_on_where_it_was():
+    pytest.importorskip("pytorch_optimizer", reason="pip install pdekit[soap]")
+    assert all(torch.equal(p, q) for p, q in zip(descended(14, True), descended(14, False), strict=True))
+
+
+def test_soap_says_what_is_missing(monkeypatch):
+    monkeypatch.setitem(sys.modules, "pytorch_optimizer", None)
+    with pytest.raises(NotApplicableError, match=r"pip install pdekit\[soap\]"):
+        SOAP().build([nn.Parameter(torch.zeros(2))])
+    for arguments in ({"learning_rate": -1.0}, {"betas": (1.0, 0.5)}, {"precondition_frequency": 0}):
+        with pytest.raises(ConfigError, match=next(iter(arguments))):
+            SOAP(**arguments)
 
 
 # Memory -----------------------------------------------------------------------------------------------------------

@@ -23,3 +23,4 @@ from .schedule import Cosine as Cosine
 from .schedule import Exponential as Exponential
 from .schedule import Schedule as Schedule
 from .schedule import Warmup as Warmup
+from .soap import SOAP as SOAP
