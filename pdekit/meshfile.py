@@ -158,7 +158,7 @@ def _format_of(path: Path) -> str:
 def _check_xml(source: Path, kind: str) -> None:
     """Nothing before the root that could define entities; no reference out of the directory."""
     with source.open("rb") as file:
-        head = file.read(2**16)
+        head = re.sub(rb"<!--.*?-->|<\?.*?\?>", b"", file.read(2**16), flags=re.DOTALL)
     prolog, found, _ = head.partition(_ROOTS[kind])
     if re.search(rb"<!\s*(DOCTYPE|ENTITY)", prolog, re.IGNORECASE):
         raise MeshFileError(f"{source}: DOCTYPE not allowed, expected plain XML; remove the declaration")
