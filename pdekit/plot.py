@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from .errors import NotApplicableError, unknown_name
 from .files import check_directory
+from .plot_parts import plot_parts
 from .plot_study import plot_study
 from .plot_style import (
     DASHES,
@@ -205,7 +206,7 @@ def plot_bands(solution: Solution, ax: Axes | None = None) -> Axes:
 
 
 def write_figures(solution: Solution, directory: str | Path) -> list[Path]:
-    """Write field.png, error.png, history.png, spectrum.png, bands.png and study.png, those that apply.
+    """Write field.png, error.png, history.png, spectrum.png, bands.png, parts.png and study.png, those that apply.
 
     Returns:
         The paths written.
@@ -219,6 +220,8 @@ def write_figures(solution: Solution, directory: str | Path) -> list[Path]:
         except NotApplicableError:
             continue
         written.append(save_figure(axes.figure, place / f"{name}.png"))
+    if solution.parts and solution.problem.domain.dim == 1:
+        written.append(save_figure(plot_parts(solution), place / "parts.png"))
     if isinstance(solution.study, HybridStudy):
         written.append(save_figure(plot_study(solution.study), place / "study.png"))
     return written

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
@@ -13,12 +13,14 @@ import torch
 
 from .errors import ExtrapolationError, NonFiniteError, ShapeError
 from .field import Field
+from .parts import field_parts
 from .problem import Problem
 from .record import Record
 from .spectrum import Bands
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 _BATCH = 65536
 
@@ -161,6 +163,14 @@ class Solution:
         """The unknown coefficients that were found, by name; empty unless the problem is an inverse one."""
         return dict(self.field.coefficients) if self.problem.unknowns else {}
 
+    @property
+    def parts(self) -> dict[str, Callable[[np.ndarray], np.ndarray]]:
+        """The parts whose sum u is, by name, from smooth to rapid; they are called as the solution is. Often there are none."""
+        return {
+            name: replace(self, field=part.field).__call__
+            for name, part in field_parts(self.field, self.problem.domain).items()
+        }
+
     def __call__(self, x: np.ndarray, *, allow_extrapolation: bool = False) -> np.ndarray:
         """u at x.
 
@@ -249,3 +259,9 @@ class Solution:
         from .plot import plot_bands
 
         return plot_bands(self, ax)
+
+    def plot_parts(self) -> Figure:
+        """The parts beside the exact solution's content in their bands."""
+        from .plot_parts import plot_parts
+
+        return plot_parts(self)

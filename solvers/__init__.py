@@ -36,6 +36,7 @@ from .iterative import multigrid as multigrid
 from .mscale import fourier as fourier
 from .mscale import mscale as mscale
 from .neural import Neural as Neural
+from .orthogonal import Orthogonal as Orthogonal
 from .polynomial import PolynomialFit as PolynomialFit
 from .polynomial import polynomial as polynomial
 from .random_features import RandomFeatures as RandomFeatures
@@ -44,8 +45,11 @@ from .ritz import Nitsche as Nitsche
 from .ritz import Ritz as Ritz
 from .ritz import deep_nitsche as deep_nitsche
 from .ritz import deep_ritz as deep_ritz
+from .siren import phase as phase
+from .siren import siren as siren
 from .strong import StrongForm as StrongForm
 from .strong import pinn as pinn
+from .subspace import sd2 as sd2
 from .training import TRAININGS as TRAININGS
 from .training import Polisher as Polisher
 from .training import Training as Training
@@ -59,6 +63,9 @@ SOLVERS: Final[Mapping[str, Callable[[], Solver]]] = {
     "wan": wan,
     "mscale": mscale,
     "fourier": fourier,
+    "sd2": sd2,
+    "siren": siren,
+    "phase": phase,
     "growing": growing,
     "dual-residual": dual_residual,
     "polynomial": polynomial,

@@ -29,7 +29,10 @@ from pdekit.solvers import (
     jacobi,
     mscale,
     multigrid,
+    phase,
     pinn,
+    sd2,
+    siren,
     wan,
 )
 from pdekit.solvers import hybrid as default_hybrid
@@ -37,7 +40,7 @@ from pdekit.solvers.formulation import Formulation
 from pdekit.solvers.neural import Prepared
 from torch import Tensor, nn
 
-from pdekit.nn import MLP, FourierBands, Multiscale, Polynomial, Spread
+from pdekit.nn import MLP, FourierBands, Multiscale, PhaseShift, Polynomial, Spread, Subspace
 from pdekit.optim import Adam, Cosine, LevenbergMarquardt
 from pdekit.problem import Problem
 from pdekit.solver import Setting, Solver
@@ -57,7 +60,7 @@ def tiny(
     formulation: Formulation | None = None,
 ) -> Neural:
     """A preset with two layers of few units, few points and few steps."""
-    assert isinstance(preset.network, MLP | Multiscale | FourierBands)
+    assert isinstance(preset.network, MLP | Multiscale | FourierBands | PhaseShift)
     return dataclasses.replace(
         preset,
         formulation=formulation or preset.formulation,
@@ -101,6 +104,13 @@ TINY_DUAL = dataclasses.replace(
     training=Training(20, LevenbergMarquardt(), polish=0, record_every=5),
 )
 
+TINY_PARTS = dataclasses.replace(
+    sd2(),
+    network=Subspace(8, 1, (1.0, 6.0), MLP(8, 1, init=Spread(2.0, start=0.1))),
+    collocation=dataclasses.replace(sd2().collocation, points=64),
+    training=dataclasses.replace(sd2().training, steps=15, record_every=5),
+)
+
 ROWS: dict[str, Row] = {
     "pinn": Row(LINE, tiny(pinn(), polish=60), 0.055, (*TRAINED, "pde", "dirichlet(boundary)"), STEPS, True),
     "deep-ritz": Row(LINE, tiny(deep_ritz(), polish=60), 1e-3, (*TRAINED, "energy"), STEPS, True),
@@ -116,6 +126,16 @@ ROWS: dict[str, Row] = {
     "dual-residual": Row(LINE, TINY_DUAL, 1.5e-4, (*TRAINED, "dual", "energy_error"), STEPS, True),
     "mscale": Row(LINE, tiny(mscale(), polish=60), 1.2e-4, (*TRAINED, "energy"), STEPS, True),
     "fourier": Row(LINE, tiny(fourier(), polish=60), 5e-4, (*TRAINED, "energy"), STEPS, True),
+    "sd2": Row(LINE, TINY_PARTS, 1.2e-3, (*TRAINED, "energy", "dirichlet(boundary)", "orthogonality"), STEPS, True),
+    "siren": Row(LINE, tiny(siren(), polish=60), 0.06, (*TRAINED, "pde", "dirichlet(boundary)"), STEPS, True),
+    "phase": Row(
+        LINE,
+        dataclasses.replace(tiny(phase(), polish=60), network=PhaseShift(6, 1, (1.0, 6.0))),
+        1e-3,
+        (*TRAINED, "energy"),
+        STEPS,
+        True,
+    ),
     "growing": Row(
         PoissonTwoFrequency(),
         Growing(dataclasses.replace(tiny(mscale(), steps=200, points=752), network=Multiscale(10, 2, (2.0,))), rounds=1),

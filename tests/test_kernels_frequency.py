@@ -45,7 +45,7 @@ NETWORKS: dict[str, Callable[[int], nn.Module]] = {
     "subspace": lambda d: build(Subspace(4, 1, (1.0, 2.0, 5.0), MLP(3, 1)), d),
     "shared layers": lambda d: build(FourierFeatures(4, 2, (Gaussian(1.0, 3), Gaussian(2.0, 3))), d),
     "trained frequencies": lambda d: build(FourierFeatures(4, 1, (Positional(2),), True, 0.5), d),
-    "phase shift": lambda d: build(PhaseShift(3, 1, (0.0, 2.0)), d),
+    "phase shift": lambda d: build(PhaseShift(3, 1, (1.0, 2.0)), d),
     "cosine and sine": lambda d: build(ResNet(6, 1, CosineSine()), d),
     "adaptive": lambda d: build(MLP(6, 2, Adaptive(CosineSine(), True, 5.0)), d),
     "mixed": lambda d: build(MLP(5, 2, Mixed((Tanh(), Sine(2.0), ReLU(3)))), d),

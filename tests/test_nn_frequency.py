@@ -59,7 +59,7 @@ ARCHITECTURES: list[Architecture] = [
     Subspace(4, 1, (1.0, 8.0, 40.0), MLP(4, 1)),
     FourierFeatures(6, 1, (Gaussian(2.0, 5),)),
     FourierFeatures(6, 2, (Positional(3), Given(((1.0, 0.0),) * 6)), trainable=True, amplitude=0.5),
-    PhaseShift(4, 1, (0.0, 3.0)),
+    PhaseShift(4, 1, (1.0, 3.0)),
     MLP(6, 2, Adaptive(Sine(), per_unit=True, gain=5.0), Siren()),
     ResNet(6, 1, Mixed((Tanh(), Sine(2.0))), He()),
 ]
@@ -135,6 +135,13 @@ def test_subnetworks_are_a_sum_of_stretched_networks() -> None:
     torch.testing.assert_close(network(x), total)
 
 
+@pytest.mark.parametrize("structure", Structure)
+def test_a_network_without_constant_has_no_last_bias(structure: Structure) -> None:
+    network = build(Multiscale(6, 1, (1.0, 3.0), structure, constant=False))
+    last = [m for m in network.modules() if isinstance(m, nn.Linear) and m.out_features == 3 and m.in_features == 6]
+    assert [layer.bias for layer in last] == [None] * (1 if structure is PER_UNIT else 2)
+
+
 def test_unconnected_subnetworks_have_far_fewer_weights() -> None:
     together, apart = Multiscale(60, 3, (1.0, 2.0, 4.0), PER_UNIT), Multiscale(20, 3, (1.0, 2.0, 4.0))
     count = lambda a: sum(p.numel() for p in build(a, m=1).parameters())
@@ -182,10 +189,11 @@ def test_parts_sum_to_the_network_and_keep_hard_conditions() -> None:
     for network in (free, HardConstraint(free, distance, lift), HardConstraint(free, distance)):
         parts = parts_of(network)
         assert list(parts) == ["smooth", "oscillating1", "oscillating2"]
-        torch.testing.assert_close(sum(part(x) for part in parts.values()), network(x))
+        assert [part.scale for part in parts.values()] == [1.0, 8.0, 40.0]
+        torch.testing.assert_close(sum(part.function(x) for part in parts.values()), network(x))
     torch.testing.assert_close(
-        parts_of(HardConstraint(free, distance, lift))["oscillating2"](x),
-        distance(x) * parts_of(free)["oscillating2"](x),
+        parts_of(HardConstraint(free, distance, lift))["oscillating2"].function(x),
+        distance(x) * parts_of(free)["oscillating2"].function(x),
     )
     assert not parts_of(build(MLP(3, 1)))
 
@@ -251,8 +259,8 @@ def test_laws_of_frequencies() -> None:
 
 
 def test_cells_cover_a_half_plane() -> None:
-    assert PhaseShift(frequencies=(0.0, 5.0)).cells(1) == [(0.0,), (5.0,)]
-    assert PhaseShift(frequencies=(0.0, 5.0)).cells(2) == [(0.0, 0.0), (0.0, 5.0), (5.0, 0.0), (5.0, 5.0), (5.0, -5.0)]
+    assert PhaseShift(scales=(1.0, 5.0)).cells(1) == [(0.0,), (5.0,)]
+    assert PhaseShift(scales=(1.0, 5.0)).cells(2) == [(0.0, 0.0), (0.0, 5.0), (5.0, 0.0), (5.0, 5.0), (5.0, -5.0)]
 
 
 def test_modulation_is_a_sum_of_waves_with_smooth_amplitudes() -> None:
@@ -265,7 +273,7 @@ def test_modulation_is_a_sum_of_waves_with_smooth_amplitudes() -> None:
 
 
 def test_the_zero_cell_is_a_plain_network() -> None:
-    plain, shifted = build(PhaseShift(4, 1, (0.0,))), build(PhaseShift(4, 1, (0.0, 2.0)))
+    plain, shifted = build(PhaseShift(4, 1, (1.0,))), build(PhaseShift(4, 1, (1.0, 2.0)))
     assert not any(isinstance(module, Modulation) for module in plain.modules())
     assert sum(isinstance(module, Modulation) for module in shifted.modules()) == 4
 
@@ -398,11 +406,12 @@ def tiny(activation: Activation = Tanh(), init: Initialisation = LeCun(), width:
         (lambda: Positional(0), "Positional"),
         (lambda: Given(()), "Given.frequencies"),
         (lambda: Given(((math.nan,),)), r"Given.*frequencies\[0\]\[0\]"),
-        (lambda: PhaseShift(frequencies=()), "PhaseShift.frequencies"),
-        (lambda: PhaseShift(frequencies=(-1.0,)), r"PhaseShift.*frequencies\[0\]"),
-        (lambda: PhaseShift(frequencies=(2.0, 2.0)), "twice"),
+        (lambda: PhaseShift(scales=()), "PhaseShift.scales"),
+        (lambda: PhaseShift(scales=(-1.0,)), r"PhaseShift.*scales\[0\]"),
+        (lambda: PhaseShift(scales=(2.0, 2.0)), "twice"),
         (lambda: spanning(0.5), "spanning"),
-        (lambda: Parts({}), "Parts"),
+        (lambda: Parts({}, ()), "Parts"),
+        (lambda: Parts({"a": nn.Identity()}, (1.0, 2.0)), "Parts"),
     ],
 )
 def test_impossible_options_are_refused(make: Callable[[], object], words: str) -> None:

@@ -124,6 +124,7 @@ ELLIPTIC = {*ELLIPTIC_ON_BOXES, *ON_MESHES}
 EVERYTHING = {*ELLIPTIC, "p-laplace", "biharmonic", "heat", "newton-law"}
 TAKES: dict[str, set[str]] = {
     "pinn": EVERYTHING,
+    "siren": EVERYTHING,
     "polynomial": EVERYTHING,
     "random-features": EVERYTHING,
     "deep-ritz": {*ELLIPTIC, "p-laplace", "biharmonic"},
@@ -139,7 +140,7 @@ TAKES: dict[str, set[str]] = {
     "multigrid": LINEAR_ON_GRIDS,
 }
 
-TAKES |= dict.fromkeys(("mscale", "fourier", "growing"), TAKES["deep-ritz"])  # they train on the same energy
+TAKES |= dict.fromkeys(("mscale", "fourier", "growing", "sd2", "phase"), TAKES["deep-ritz"])  # they train on the same energy
 
 
 def takes(solver: Solver, problem: pdekit.Problem) -> bool:

@@ -65,6 +65,7 @@ from .scales import check_scales as check_scales
 from .scales import highest_scale as highest_scale
 from .scales import scale_values as scale_values
 from .spread import Spread as Spread
+from .subspace import Component as Component
 from .subspace import Subspace as Subspace
 from .subspace import parts_of as parts_of
 from .tuned import Tuned as Tuned

@@ -108,13 +108,17 @@ class Parts(nn.Module):
 
     Args:
         parts: by name; names are identifiers.
+        scales: the scale that each is for.
     """
 
-    def __init__(self, parts: Mapping[str, nn.Module]) -> None:
+    def __init__(self, parts: Mapping[str, nn.Module], scales: Sequence[float]) -> None:
         super().__init__()
-        if not parts:
-            raise ConfigError("Parts: got no parts, expected at least one; pass the modules to add")
+        if not parts or len(scales) != len(parts):
+            raise ConfigError(
+                f"Parts: got {len(parts)} parts and {len(scales)} scales, expected one scale for each part"
+            )
         self.parts = nn.ModuleDict(parts)
+        self.scales = tuple(scales)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the sum of all parts at x."""

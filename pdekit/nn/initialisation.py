@@ -153,16 +153,19 @@ class PowerLaw:
         return _normal(site, deviation, generator), deviation * _noise((site.outputs,), generator)
 
 
-def linear(site: Site, law: Initialisation, generator: torch.Generator, dtype: torch.dtype) -> nn.Linear:
-    """Build a linear layer with weights drawn from `law`.
+def linear(
+    site: Site, law: Initialisation, generator: torch.Generator, dtype: torch.dtype, *, biased: bool = True
+) -> nn.Linear:
+    """Build a linear layer with weights drawn from `law`, with biases or without.
 
     The numbers are drawn in float64, so that one seed gives the same network in every precision.
     """
-    layer = nn.utils.skip_init(nn.Linear, site.inputs, site.outputs, dtype=dtype)
+    layer = nn.utils.skip_init(nn.Linear, site.inputs, site.outputs, bias=biased, dtype=dtype)
     weight, bias = law.draw(site, generator)
     with torch.no_grad():
         layer.weight.copy_(weight)
-        layer.bias.copy_(bias)
+        if biased:
+            layer.bias.copy_(bias)
     return layer
 
 

@@ -45,6 +45,7 @@ class Multiscale:
         structure: where the scales enter.
         activation: the function between layers; compactly supported or periodic ones tell scales apart.
         init: law of the initial weights.
+        constant: whether the last layer (of each subnetwork) has a bias.
 
     Raises:
         ConfigError: no scales, one that is not positive and finite, or fewer units than scales.
@@ -62,6 +63,7 @@ class Multiscale:
     structure: Structure = Structure.SUBNETWORKS
     activation: Activation = field(default_factory=Sine)
     init: Initialisation = field(default_factory=lambda: Spread(1.0))
+    constant: bool = True
 
     def __post_init__(self) -> None:
         check_shape("Multiscale", self.width, self.depth, self.activation)
@@ -86,12 +88,13 @@ class Multiscale:
         scales = scale_values("Multiscale", self.scales)
         self._check_width(scales)
         stack = Stack(self.width, self.activation, self.init, generator, dtype)
+        biased = self.constant
         layers: list[nn.Module] = [Scaling(lower, upper, dtype)]
         match self.structure:
             case Structure.PER_UNIT:
-                layers += stack.perceptron(inputs, outputs, self.depth, scales)
+                layers += stack.perceptron(inputs, outputs, self.depth, scales, biased=biased)
             case Structure.SUBNETWORKS:
-                parts = (stack.perceptron(inputs, outputs, self.depth, (scale,)) for scale in scales)
+                parts = (stack.perceptron(inputs, outputs, self.depth, (scale,), biased=biased) for scale in scales)
                 layers.append(Sum(*(nn.Sequential(*part) for part in parts)))
         name = f"Multiscale {inputs}-{len(scales)} scales-{self.width}x{self.depth}-{outputs}"
         return Network(name, inputs, outputs, nn.Sequential(*layers))

@@ -10,13 +10,13 @@ from typing import final
 import torch
 from torch import nn
 
-from ..checks import real
 from ..errors import ConfigError, NotApplicableError
 from .activations import Activation, Elementwise, Tanh
 from .combined import CosineSine
 from .frequency_layers import Modulation, Waves
 from .initialisation import Glorot, Initialisation
 from .layers import Network, Scaling, Sum
+from .scales import Auto, ScaleChoice, check_scales, scale_values
 from .stack import Stack, check_positive, check_shape
 
 
@@ -31,13 +31,13 @@ class PhaseShift:
     Args:
         width: units per hidden layer of each network.
         depth: its number of hidden layers.
-        frequencies: centres of the cells along each axis, in radians over half the domain; pi b for b periods over the
-            domain, 0 for the smooth part.
+        scales: centres of the cells along each axis, in radians over half the domain (b periods over the domain lie at
+            pi b), where 1 stands for the smooth part, at 0; or Auto() to have solvers choose them.
         activation: the function between layers.
         init: law of the initial weights.
 
     Raises:
-        ConfigError: no frequencies, or one that is negative, not finite or there twice.
+        ConfigError: no scales, or one that is not positive, not finite or there twice.
         NotApplicableError: built in more than two dimensions.
 
     Good values: cells 10 to 30 apart; tanh of a small network covers about 10 on either side.
@@ -47,18 +47,15 @@ class PhaseShift:
 
     width: int = 16
     depth: int = 2
-    frequencies: tuple[float, ...] = (0.0, 20.0, 40.0)
+    scales: ScaleChoice = (1.0, 20.0, 40.0)
     activation: Activation = field(default_factory=Tanh)
     init: Initialisation = field(default_factory=Glorot)
 
     def __post_init__(self) -> None:
         check_shape("PhaseShift", self.width, self.depth, self.activation)
-        if not self.frequencies:
-            raise ConfigError("PhaseShift.frequencies: got none, expected at least one; try (0.0, 20.0)")
-        for i, frequency in enumerate(self.frequencies):
-            real("PhaseShift", f"frequencies[{i}]", frequency, low=0.0, open_low=False)
-            if frequency in self.frequencies[:i]:
-                raise ConfigError(f"PhaseShift.frequencies: got {frequency} twice, expected different cells; drop one")
+        check_scales("PhaseShift", self.scales)
+        if not isinstance(self.scales, Auto):
+            self._frequencies()
 
     def build(
         self,
@@ -87,10 +84,18 @@ class PhaseShift:
 
     def cells(self, inputs: int) -> list[tuple[float, ...]]:
         """The wave vectors w, one of each pair w, -w."""
+        frequencies = self._frequencies()
         if inputs == 1:
-            return [(w,) for w in self.frequencies]
-        pairs = itertools.product(self.frequencies, self.frequencies)
+            return [(w,) for w in frequencies]
+        pairs = itertools.product(frequencies, frequencies)
         return [pair for a, b in pairs for pair in ([(a, b), (a, -b)] if a and b else [(a, b)])]
+
+    def _frequencies(self) -> tuple[float, ...]:
+        scales = scale_values("PhaseShift", self.scales)
+        for scale in scales:
+            if scales.count(scale) > 1:
+                raise ConfigError(f"PhaseShift.scales: got {scale} twice, expected different cells; drop one")
+        return tuple(0.0 if scale == 1.0 else scale for scale in scales)
 
 
 def _cell(wave: tuple[float, ...], outputs: int, depth: int, stack: Stack) -> nn.Module:

@@ -59,26 +59,27 @@ class Stack:
         """A linear map of the coordinates to the full width, without activation."""
         return self._linear(inputs, self.width, first=True)
 
-    def last(self, inputs: int, outputs: int) -> nn.Module:
+    def last(self, inputs: int, outputs: int, *, biased: bool = True) -> nn.Module:
         """The layer that yields the output."""
-        return self._linear(inputs, outputs, last=True)
+        site = Site(inputs, outputs, self.width, False, self.activation, last=True)
+        return linear(site, self.init, self.generator, self.dtype, biased=biased)
 
-    def perceptron(self, inputs: int, outputs: int, depth: int, factors: Sequence[float] = ()) -> list[nn.Module]:
-        """`depth` hidden layers, of which the first reads the coordinates, and the last layer."""
+    def perceptron(
+        self, inputs: int, outputs: int, depth: int, factors: Sequence[float] = (), *, biased: bool = True
+    ) -> list[nn.Module]:
+        """`depth` hidden layers, of which the first reads the coordinates, and the last layer, with biases or without."""
         layers = self.first(inputs, factors)
         for _ in range(depth - 1):
             layers += self.hidden(self.width)
-        return [*layers, self.last(self.width, outputs)]
+        return [*layers, self.last(self.width, outputs, biased=biased)]
 
     @property
     def _units(self) -> int:
         """What linear layers return: `width` before the activation."""
         return self.width // fan_out(self.activation)
 
-    def _linear(
-        self, inputs: int, outputs: int, *, first: bool = False, last: bool = False, factor: float = 1.0
-    ) -> nn.Linear:
-        site = Site(inputs, outputs, self.width, first, self.activation, last, factor)
+    def _linear(self, inputs: int, outputs: int, *, first: bool = False, factor: float = 1.0) -> nn.Linear:
+        site = Site(inputs, outputs, self.width, first, self.activation, factor=factor)
         return linear(site, self.init, self.generator, self.dtype)
 
 

@@ -44,16 +44,17 @@ class Subspace:
 
     Good values: soft conditions, since the distance of hard ones is small near the boundary, where the oscillating
         parts would have to outgrow it.
-    Notes: the sum alone does not say which part holds what: train it with `solvers.Orthogonal`.
+    Notes: the sum alone does not say which part holds what: train it with `solvers.Orthogonal`. Oscillating parts have
+        one layer of waves near their scale and no constant; behind a second layer even harmonics would be smooth again.
     Reference: Li, Xu, Zhang 2023, doi:10.1016/j.jcp.2023.112242; book, section 5.1.2, figure 5.4.
     """
 
-    width: int = 24
-    depth: int = 2
+    width: int = 40
+    depth: int = 1
     scales: ScaleChoice = Auto()  # noqa: RUF009 (frozen)
     smooth: Architecture = field(default_factory=lambda: MLP(12, 1, init=Spread(2.0, start=0.1)))
     activation: Activation = field(default_factory=CosineSine)
-    init: Initialisation = field(default_factory=lambda: Tuned(0.3, start=0.1))
+    init: Initialisation = field(default_factory=lambda: Tuned(0.03, start=0.1))
 
     def __post_init__(self) -> None:
         check_shape("Subspace", self.width, self.depth, self.activation)
@@ -71,38 +72,55 @@ class Subspace:
     ) -> nn.Module:
         """Build the network on the CPU; see `Architecture.build`."""
         check_positive("Subspace.build", inputs=inputs, outputs=outputs)
-        _, *others = scale_values("Subspace", self.scales)
+        scales = scale_values("Subspace", self.scales)
         parts = {SMOOTH: self.smooth} | {
-            f"oscillating{i}": Multiscale(self.width, self.depth, (scale,), activation=self.activation, init=self.init)
-            for i, scale in enumerate(others, 1)
+            f"oscillating{i}": Multiscale(
+                self.width, self.depth, (scale,), activation=self.activation, init=self.init, constant=False
+            )
+            for i, scale in enumerate(scales[1:], 1)
         }
         built = {
             name: part.build(inputs, outputs, lower=lower, upper=upper, generator=generator, dtype=dtype)
             for name, part in parts.items()
         }
-        return Network(f"Subspace {inputs}-{len(built)} parts-{outputs}", inputs, outputs, Parts(built))
+        return Network(f"Subspace {inputs}-{len(built)} parts-{outputs}", inputs, outputs, Parts(built, scales))
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Component:
+    """A part of a network.
+
+    Args:
+        function: maps (n, d) to (n, m); its weights are those of the network.
+        scale: the scale that it is for, in coordinates scaled to [-1, 1].
+    """
+
+    function: nn.Module
+    scale: float
 
 
 @singledispatch
-def parts_of(network: nn.Module) -> Mapping[str, nn.Module]:
-    """The named parts whose sum is the network, weights shared with it; empty where it has none."""
+def parts_of(network: nn.Module) -> Mapping[str, Component]:
+    """The named parts whose sum is the network; empty where it has none."""
     return {}
 
 
 @parts_of.register
-def _parts(network: Parts) -> Mapping[str, nn.Module]:
-    return {name: part for name, part in network.parts.items()}
+def _parts(network: Parts) -> Mapping[str, Component]:
+    named = zip(network.parts.items(), network.scales, strict=True)
+    return {name: Component(part, scale) for (name, part), scale in named}
 
 
 @parts_of.register
-def _network(network: Network) -> Mapping[str, nn.Module]:
+def _network(network: Network) -> Mapping[str, Component]:
     return parts_of(network.body)
 
 
 @parts_of.register
-def _hard_constraint(network: HardConstraint) -> Mapping[str, nn.Module]:
+def _hard_constraint(network: HardConstraint) -> Mapping[str, Component]:
     lift, parts = network.lift, {}
     for name, part in parts_of(network.network).items():
-        parts[name] = HardConstraint(part, network.distance, lift)
+        parts[name] = Component(HardConstraint(part.function, network.distance, lift), part.scale)
         lift = None  # the first part has it
     return parts
