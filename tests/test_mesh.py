@@ -101,6 +101,10 @@ def test_quality_of_known_simplices():
         _ = solid.smallest_angle
 
 
+def test_meshes_are_printed_in_a_line():
+    assert repr(cube(2)) == "Mesh(4 points, 2 triangle cells, parts boundary)"
+
+
 def test_two_intervals_have_four_ends():
     mesh = Mesh.of(np.array([[0.0], [1], [2], [3]]), np.array([[0, 1], [3, 2]]))
     ends = mesh.points[mesh.parts["boundary"]][:, 0, 0]

@@ -27,7 +27,7 @@ _CELL = {1: "interval", 2: "triangle", 3: "tetrahedron"}
 
 
 @final
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Mesh:
     """A mesh of simplices: points, cells, and the facets of each part of the boundary.
 
@@ -58,6 +58,11 @@ class Mesh:
         object.__setattr__(self, "cells", cells)
         _check_cells(points, cells)
         object.__setattr__(self, "parts", self._matched_parts())
+
+    def __repr__(self) -> str:
+        return (
+            f"Mesh({len(self.points)} points, {len(self.cells)} {_CELL[self.dim]} cells, parts {', '.join(self.parts)})"
+        )
 
     @staticmethod
     def of(points: FloatArray, cells: IntArray, parts: Mapping[str, IntArray] | None = None) -> Mesh:
