@@ -75,7 +75,8 @@ def recommend_scales(problem: Problem, choice: Auto = Auto(), *, field: Field | 
 
 def _reason(problem: Problem, band: Band, found: Mapping[str, Content]) -> str:
     """Where a band comes from: its wave number in the problem's units, its share, and the data that hold most of it."""
-    origin = max(found, key=lambda name: found[name].within(band) / max(found[name].whole, 1e-300))
+    shares = {name: of.within(band) / of.whole if of.whole > 0 else 0.0 for name, of in found.items()}
+    origin = next(name for name, share in shares.items() if share >= 0.9 * max(shares.values()))  # the source first
     radii = {0.5 * length for length in problem.domain.lengths}
     where = f"k = {band.wavenumber / radii.pop():.3g}" if len(radii) == 1 else "a band"
     return f"{origin}: {where}, {band.share:.0%} of the slope"
