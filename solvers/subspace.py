@@ -20,11 +20,11 @@ def sd2() -> Neural:
     """
     return Neural(
         name="sd2",
-        formulation=Orthogonal(Ritz(1e4)),
+        formulation=Orthogonal(Ritz(1e3), weight=0.1),
         network=Subspace(),
         collocation=Collocation(points=1600, law=Law.GAUSS_LEGENDRE),
         training=Training(
-            steps=80, optimizer=NaturalGradient(damping=1e-6), schedule=Constant(), polish=0, record_every=10
+            steps=80, optimizer=NaturalGradient(damping=1e-7), schedule=Constant(), polish=0, record_every=10
         ),
         conditions=Enforcement.SOFT,
     )

@@ -59,8 +59,8 @@ from .polynomial import Monomials as Monomials
 from .polynomial import Polynomial as Polynomial
 from .scales import Auto as Auto
 from .scales import ScaleChoice as ScaleChoice
-from .scales import Scales as Scales
 from .scales import Scaled as Scaled
+from .scales import Scales as Scales
 from .scales import check_scales as check_scales
 from .scales import highest_scale as highest_scale
 from .scales import scale_values as scale_values

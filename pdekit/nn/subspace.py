@@ -52,7 +52,7 @@ class Subspace:
     width: int = 40
     depth: int = 1
     scales: ScaleChoice = Auto()  # noqa: RUF009 (frozen)
-    smooth: Architecture = field(default_factory=lambda: MLP(12, 1, init=Spread(2.0, start=0.1)))
+    smooth: Architecture = field(default_factory=lambda: MLP(16, 2, init=Spread(2.0, start=0.1)))
     activation: Activation = field(default_factory=CosineSine)
     init: Initialisation = field(default_factory=lambda: Tuned(0.03, start=0.1))
 
