@@ -122,6 +122,13 @@ SEVEN = problems.PoissonSine(k=7)
 POROUS = problems.PoissonPorous()
 DISK = problems.PoissonDisk()
 MSCALE, FOURIER, SD2, DUAL = solvers.mscale(), solvers.fourier(), solvers.sd2(), solvers.dual_residual()
+MSCALE_WITH_HOLES = trained_on(  # hard conditions leave rough errors between the holes, which no coarse mesh corrects
+    MSCALE,
+    formulation=StrongForm(boundary_weight=100.0),
+    collocation=Collocation(points=3000, boundary_points=600),
+    training=Training(steps=2500, optimizer=Adam(5e-3), polish=1000),
+    conditions=Enforcement.SOFT,
+)
 MSCALE_AS_SD2 = trained_on(  # as many parameters, the same optimiser
     MSCALE, network=Multiscale(width=6, scales=Auto()), training=SD2.training, collocation=SD2.collocation
 )
@@ -242,8 +249,8 @@ _ROWS = (
         "poisson-porous-mscale",
         "C.3: poisson-porous: mscale alone 5e-2 in 10 minutes (aim 1e-2), a plain network of equal size above 0.5.",
         (
-            Case("mscale, auto", POROUS, MSCALE, seconds=9 * MINUTE),
-            Case("plain", POROUS, plain(MSCALE, 35), equal_time_to="mscale, auto"),
+            Case("mscale, auto", POROUS, MSCALE_WITH_HOLES, seconds=9 * MINUTE),
+            Case("plain", POROUS, plain(MSCALE_WITH_HOLES, 35), equal_time_to="mscale, auto"),
         ),
         (AtMost("mscale, auto", 5e-2), AtMost("mscale, auto", 10 * MINUTE, "command"), AtLeast("plain", 0.5)),
         elements(0.1, 0.08, 0.06, 0.04),
@@ -254,7 +261,12 @@ _ROWS = (
         "C.3: poisson-porous: mscale with a coarse correction on a mesh of five points per wavelength 5e-3, and five times "
         "better than finite elements on that mesh.",
         (
-            Case("hybrid", POROUS, Hybrid(first=MSCALE, then=CoarseSolve(size=FIVE_POINTS * 2)), seconds=9 * MINUTE),
+            Case(
+                "hybrid",
+                POROUS,
+                Hybrid(first=MSCALE_WITH_HOLES, then=CoarseSolve(size=FIVE_POINTS * 2)),
+                seconds=9 * MINUTE,
+            ),
             Case("same mesh alone", POROUS, FiniteElement(size=FIVE_POINTS * 2), random=False),
         ),
         (AtMost("hybrid", 5e-3), Beats("hybrid", "same mesh alone", 5.0)),
