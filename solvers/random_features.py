@@ -79,6 +79,8 @@ class RandomFeatures:
             5 and 2.5 for the default J in one, two and three dimensions.
         points: collocation points in each cell; None takes two for each feature.
         activation: sigma; sines span what a band-limited function is made of, to round-off.
+        stiffness: how much more rows weigh for every derivative that they read less than the equations do. Above 1 it
+            leaves errors that are smooth across cells, which a coarse correction removes; round-off grows as much.
         cutoff: relative size of singular values that count as zero.
         iterations: Gauss-Newton steps at most.
         refinements: how often cells of its own choice may be halved along each axis, within 100,000 unknowns.
@@ -94,7 +96,7 @@ class RandomFeatures:
         dimensions there is one cell. See `Dissection` for the cost: 0.1 s for 16 cells in one dimension, 5 s for 36
         cells of 400 features, all different.
     Good values: bandwidth a little above the phase (frequency times half an edge) that a cell holds; features at least
-        three halves of the rank that the message reports.
+        three halves of the rank that the message reports; stiffness 10 for a solver that is corrected.
     Reference: Chen, Chi, E, Yang 2022, doi:10.4208/jml.220726; book, section 5.4, eq. 5.12.
     """
 
@@ -104,6 +106,7 @@ class RandomFeatures:
     bandwidth: float | tuple[float, ...] | None = None
     points: int | None = None
     activation: Activation = field(default_factory=Sine)
+    stiffness: float = 1.0
     cutoff: float = 1e-14
     iterations: int = 30
     refinements: int = 3
@@ -122,6 +125,7 @@ class RandomFeatures:
         if self.bandwidth is not None and not isinstance(self.bandwidth, tuple):
             real("RandomFeatures", "bandwidth", self.bandwidth, low=0.0)
         check_scales("RandomFeatures", self.scales)
+        real("RandomFeatures", "stiffness", self.stiffness, low=0.0)
         real("RandomFeatures", "cutoff", self.cutoff, low=0.0, high=1.0)
         integer("RandomFeatures", "iterations", self.iterations)
         integer("RandomFeatures", "refinements", self.refinements, low=0)
@@ -246,7 +250,7 @@ class RandomFeatures:
         lattice = CellLattice.of(domain, counts, points)
         periodic = frozenset(domain.names.index(c.axis) for c in conditions_of(problem, Periodic))
         terms = terms_of(problem, lattice, points, on_face, generator)
-        return System(lattice, drawn, terms, seams_of(domain, lattice, on_face, periodic), components)
+        return System(lattice, drawn, terms, seams_of(domain, lattice, on_face, periodic), components, self.stiffness)
 
 
 def random_features() -> RandomFeatures:

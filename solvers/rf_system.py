@@ -48,6 +48,7 @@ class System:
         terms: equations in the cells and on the boundary.
         seams: where cells meet.
         components: m.
+        stiffness: rows that read k derivatives fewer than the equations weigh the k-th power of this number more.
     """
 
     lattice: CellLattice
@@ -55,13 +56,14 @@ class System:
     terms: Sequence[Term]
     seams: Sequence[Seam]
     components: int
+    stiffness: float
 
     @cached_property
     def traces(self) -> tuple[tuple[Trace, ...], ...]:
         """The sides of the seams by cell.
 
         Continuous are u and its normal derivatives below the order that the equations have in that direction; the k-th
-        is scaled by the k-th power of the steepest feature's slope.
+        is divided by the k-th power of the steepest feature's slope.
         """
         found: list[list[Trace]] = [[] for _ in range(self.lattice.cells)]
         start = 0
@@ -124,8 +126,12 @@ class System:
         orders = [(axis,) * k for k in range(self._order(axis))]
         jets = self.features.derivatives(local, self.lattice.radii, Plan(frozenset(orders)))
         steepest = float((self.features.weights[:, axis] / self.lattice.radius[axis]).abs().max())
-        rows = torch.cat([jets.partial(axes) / steepest ** len(axes) for axes in orders])
+        rows = torch.cat([jets.partial(a) * (self.weight(len(a)) / steepest ** len(a)) for a in orders])
         return torch.block_diag(*[rows] * self.components)
+
+    def weight(self, order: int) -> float:
+        """Of rows that read derivatives up to `order`, relative to the equations' own."""
+        return self.stiffness ** max(0, self.terms[0].plan.order - order)
 
     def _order(self, axis: int) -> int:
         plan = self.terms[0].plan
@@ -134,7 +140,7 @@ class System:
 
 @final
 class Linearised:
-    """A system around one state, its rows scaled to largest entry 1 and factorised.
+    """A system around one state, its rows scaled to largest entry 1, weighted, and factorised.
 
     Args:
         system: the system.
@@ -196,6 +202,6 @@ class Linearised:
         rows = torch.einsum("ecnm,cnj->enmj", slopes[:, :, here], self._system.jets(term, here))
         rows = rows.reshape(len(slopes), len(here), count)
         largest = rows.abs().amax(dim=2)
-        scale = torch.where(largest > 0, 1 / largest, torch.ones_like(largest))
+        scale = self._system.weight(term.plan.order) * torch.where(largest > 0, 1 / largest, torch.ones_like(largest))
         self._scales[number][:, here] = scale
         return (rows * scale[..., None]).reshape(-1, count)
