@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.fft import dst, idst
 
+from .discrete import from_sine_coefficients, sine_coefficients
 from .errors import NotApplicableError
 from .parts import band_edges, field_parts, own_shares
 from .plot_style import INK, PALETTE, grid_lines, new_figure
@@ -74,8 +74,8 @@ def plot_parts(solution: Solution, figure: Figure | None = None) -> Figure:
 def _within(values: FloatArray, spacing: float, low: float, high: float) -> FloatArray:
     """The part of a function on a line with low <= k < high, by its sine series without the line through its ends."""
     line = np.linspace(values[0], values[-1], len(values))
-    coefficients = dst((values - line)[1:-1], type=1)
+    coefficients = sine_coefficients((values - line)[1:-1])
     k = np.pi * np.arange(1, len(values) - 1) / (spacing * (len(values) - 1))
     kept = np.zeros_like(line)
-    kept[1:-1] = idst(np.where((k >= low) & (k < high), coefficients, 0.0), type=1)
+    kept[1:-1] = from_sine_coefficients(np.where((k >= low) & (k < high), coefficients, 0.0))
     return kept + line if low == 0 else kept

@@ -138,7 +138,9 @@ ROWS: dict[str, Row] = {
     ),
     "growing": Row(
         PoissonTwoFrequency(),
-        Growing(dataclasses.replace(tiny(mscale(), steps=200, points=752), network=Multiscale(10, 2, (2.0,))), rounds=1),
+        Growing(
+            dataclasses.replace(tiny(mscale(), steps=200, points=752), network=Multiscale(10, 2, (2.0,))), rounds=1
+        ),
         0.085,
         (*TRAINED, "energy", "round", "scales"),
         STEPS,

@@ -81,7 +81,15 @@ def mlp(function: Activation) -> Callable[[int], nn.Module]:
 
 
 def smooth_torch(d: int) -> nn.Module:
-    torch_layers = [nn.Linear(d, 5), nn.SiLU(), nn.Linear(5, 5), nn.Sigmoid(), nn.Identity(), nn.Linear(5, 2), nn.Softplus()]
+    torch_layers = [
+        nn.Linear(d, 5),
+        nn.SiLU(),
+        nn.Linear(5, 5),
+        nn.Sigmoid(),
+        nn.Identity(),
+        nn.Linear(5, 2),
+        nn.Softplus(),
+    ]
     network = nn.Sequential(*torch_layers).double()
     with torch.no_grad():
         for parameter in network.parameters():
@@ -101,9 +109,12 @@ NETWORKS: dict[str, Callable[[int], nn.Module]] = {
     "hard, with rules": lambda d: HardConstraint(build(MLP(5, 1), d), build(MLP(4, 1), d, 1), build(Polynomial(2), d)),
     "hard, without rules": lambda d: HardConstraint(build(MLP(5, 1), d), Ripple(), Ripple()),
     "hard, no lift": lambda d: HardConstraint(build(MLP(5, 1, Sine()), d), Ripple()),
-    "hard, inside": lambda d: nn.Sequential(build(MLP(4, 1), d), HardConstraint(build(MLP(3, 1), 2), Ripple(), Ripple())),
+    "hard, inside": lambda d: nn.Sequential(
+        build(MLP(4, 1), d), HardConstraint(build(MLP(3, 1), 2), Ripple(), Ripple())
+    ),
     "multiscale": lambda d: Sum(
-        build(MLP(4, 1), d), nn.Sequential(Dilation(torch.tensor(3.0, dtype=torch.float64)), build(MLP(5, 1, Sine()), d))
+        build(MLP(4, 1), d),
+        nn.Sequential(Dilation(torch.tensor(3.0, dtype=torch.float64)), build(MLP(5, 1, Sine()), d)),
     ),
     "concatenation": lambda d: Concatenation(build(MLP(4, 1), d), build(Polynomial(2), d)),
     "scaled inside": lambda d: nn.Sequential(build(MLP(4, 1), d), Scaling([0.0, 1.0], [2.0, 4.0], torch.float64)),
@@ -226,7 +237,11 @@ def test_derivatives_match_finite_differences(name: str) -> None:
         mixed = (u(x + e[0] + e[1]) - u(x + e[0] - e[1]) - u(x - e[0] + e[1]) + u(x - e[0] - e[1])) / (4 * h * h)
         laplacian = sum(u(x + step) + u(x - step) - 2 * u(x) for step in e) / (h * h)
     # Central differences err by h^2 / 6 times the third (fourth) derivatives, which are below 1e3 here.
-    for exact, difference in ((found.partial((0,)), first), (found.partial((0, 1)), mixed), (found.laplacian((0, 1)), laplacian)):
+    for exact, difference in (
+        (found.partial((0,)), first),
+        (found.partial((0, 1)), mixed),
+        (found.laplacian((0, 1)), laplacian),
+    ):
         torch.testing.assert_close(exact.detach(), difference, rtol=1e-3, atol=2e-4)
 
 
@@ -324,7 +339,10 @@ def test_stacked_models_and_per_point_jacobians_by_torch_func() -> None:
     assert_close(twice[1], residual({name: 2 * p for name, p in named.items()}, x))
     for name, p in named.items():
         assert_close(jacobian[name], rows[name])
-        reference = [torch.autograd.grad(laplacian(x)[i], network.get_parameter(name[8:]), allow_unused=True)[0] for i in range(6)]
+        reference = [
+            torch.autograd.grad(laplacian(x)[i], network.get_parameter(name[8:]), allow_unused=True)[0]
+            for i in range(6)
+        ]
         assert_close(jacobian[name], torch.stack([torch.zeros_like(p) if r is None else r for r in reference]))
 
 
@@ -428,10 +446,16 @@ def test_bad_plans_are_refused(partials: list[tuple[int, ...]], laplacian: tuple
 
 def test_networks_without_rules_get_reverse_mode() -> None:
     plan, device = Plan(frozenset({()}), (0, 1)), torch.device("cpu")
-    for network in (Ripple(), nn.Sequential(build(MLP(4, 1), 2, m=1), nn.LayerNorm(1)), Sum(Ripple(), build(MLP(4, 1), 2, m=1))):
+    for network in (
+        Ripple(),
+        nn.Sequential(build(MLP(4, 1), 2, m=1), nn.LayerNorm(1)),
+        Sum(Ripple(), build(MLP(4, 1), 2, m=1)),
+    ):
         assert select_kernel(network, plan, device=device, steps_expected=10**6) == ReverseKernel()
     assert select_kernel(build(MLP(4, 1), 2), plan, device=device, steps_expected=100) == ForwardKernel()
-    assert select_kernel(NETWORKS["hard, without rules"](2), plan, device=device, steps_expected=10**7) == ForwardKernel()
+    assert (
+        select_kernel(NETWORKS["hard, without rules"](2), plan, device=device, steps_expected=10**7) == ForwardKernel()
+    )
     with pytest.raises(NotApplicableError, match="Ripple"):
         ForwardKernel()(Ripple(), points(2), plan)
 
@@ -500,7 +524,14 @@ def test_compiled_kernel_equals_the_forward_kernel(device: str) -> None:
 
 @pytest.mark.parametrize(
     ("function", "order", "fits"),
-    [(ReLU(1), 1, True), (ReLU(1), 2, False), (ReLU(2), 2, True), (ReLU(2), 3, False), (ReLU(3), 4, False), (Tanh(), 4, True)],
+    [
+        (ReLU(1), 1, True),
+        (ReLU(1), 2, False),
+        (ReLU(2), 2, True),
+        (ReLU(2), 3, False),
+        (ReLU(3), 4, False),
+        (Tanh(), 4, True),
+    ],
     ids=str,
 )
 def test_smoothness(function: Activation, order: int, fits: bool) -> None:

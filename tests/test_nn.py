@@ -78,7 +78,9 @@ def test_configurations_are_values(architecture: Architecture) -> None:
 
 
 @pytest.mark.parametrize("law", LAWS, ids=str)
-@pytest.mark.parametrize("site", [Site(40, 60, 50, False, Sine(5.0)), Site(3, 500, 500, True, Sine(5.0))], ids=["hidden", "first"])
+@pytest.mark.parametrize(
+    "site", [Site(40, 60, 50, False, Sine(5.0)), Site(3, 500, 500, True, Sine(5.0))], ids=["hidden", "first"]
+)
 def test_weights_have_the_variance_of_their_law(law: Initialisation, site: Site) -> None:
     if isinstance(law, Siren):
         expected = (1 / site.inputs if site.first else math.sqrt(6 / site.inputs) / 5.0) ** 2 / 3
@@ -155,7 +157,9 @@ def test_activations_by_name(name: str) -> None:
     assert function == activation(name)
 
 
-@pytest.mark.parametrize(("function", "smoothness"), [(Tanh(), math.inf), (Sine(4.0), math.inf), (ReLU(1), 0), (ReLU(3), 2)])
+@pytest.mark.parametrize(
+    ("function", "smoothness"), [(Tanh(), math.inf), (Sine(4.0), math.inf), (ReLU(1), 0), (ReLU(3), 2)]
+)
 def test_smoothness(function: Activation, smoothness: float) -> None:
     assert function.smoothness == smoothness
 

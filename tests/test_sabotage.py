@@ -235,12 +235,18 @@ def test_sound_runs_are_trusted(run):
 
 
 def test_the_case_to_catch():
-    """39 fixed points and a source with k = 40: a loss that looks trained, and a held-out residual above that of u = 0."""
+    """39 fixed points and a source with k = 40: a loss that looks trained, and a held-out residual above that of u = 0.
+
+    Of 7 seeds one stalls above the bound, and which one hangs on round-off: hence the median of three.
+    """
     run = SABOTAGED[0][1]
-    with pytest.warns(AliasingWarning, match="Nyquist"):
-        solution = solve(run.problem, run.solver(), seed=11)
-    trust = solution.trust
-    assert trust.residual_train**2 < 1e-3
-    assert trust.residual_held_out > 1.0
-    assert trust.estimate > 0.2
-    assert Flag.ALIASED in trust.flags and not solution.success
+    losses = []
+    for seed in range(3):
+        with pytest.warns(AliasingWarning, match="Nyquist"):
+            solution = solve(run.problem, run.solver(), seed=seed)
+        trust = solution.trust
+        losses.append(trust.residual_train**2)
+        assert trust.residual_held_out > 1.0
+        assert trust.estimate > 0.2
+        assert Flag.ALIASED in trust.flags and not solution.success
+    assert sorted(losses)[1] < 1e-3

@@ -94,7 +94,9 @@ def test_the_seed_fixes_every_number_and_nothing_global_does(name):
     assert torch.get_default_dtype() is dtype
 
 
-@pytest.mark.parametrize("name", ["deep-ritz", "pinn", "polynomial", "random-features", "hybrid", "converse hybrid", "jacobi"])
+@pytest.mark.parametrize(
+    "name", ["deep-ritz", "pinn", "polynomial", "random-features", "hybrid", "converse hybrid", "jacobi"]
+)
 def test_saved_and_loaded_bit_for_bit(name, tmp_path):
     row, solution = ROWS[name], solved(name)
     back = pdekit.load(solution.save(tmp_path / "run"))
@@ -140,7 +142,9 @@ TAKES: dict[str, set[str]] = {
     "multigrid": LINEAR_ON_GRIDS,
 }
 
-TAKES |= dict.fromkeys(("mscale", "fourier", "growing", "sd2", "phase"), TAKES["deep-ritz"])  # they train on the same energy
+TAKES |= dict.fromkeys(
+    ("mscale", "fourier", "growing", "sd2", "phase"), TAKES["deep-ritz"]
+)  # they train on the same energy
 
 
 def takes(solver: Solver, problem: pdekit.Problem) -> bool:

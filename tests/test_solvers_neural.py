@@ -359,7 +359,7 @@ class Unknown(Sized):
     unknowns: ClassVar[dict[str, float]] = {"k": 1.0}
 
 
-@pytest.mark.parametrize("name", [name for name in solvers.names() if name != "pinn"])
+@pytest.mark.parametrize("name", [name for name in solvers.names() if name not in {"pinn", "siren"}])
 def test_only_strong_forms_find_coefficients(name):
     """Energies fall without end as the coefficient does; grids and weak forms read known ones only."""
     with pytest.raises(NotApplicableError, match=r"unknown.*unknown coefficients.*pinn"):

@@ -27,7 +27,9 @@ class Scaling(nn.Module):
     def __init__(self, lower: Sequence[float], upper: Sequence[float], dtype: torch.dtype) -> None:
         super().__init__()
         if len(lower) != len(upper):
-            raise ShapeError(f"Scaling: got {len(lower)} lower and {len(upper)} upper bounds; give one of each per axis")
+            raise ShapeError(
+                f"Scaling: got {len(lower)} lower and {len(upper)} upper bounds; give one of each per axis"
+            )
         for axis, (low, high) in enumerate(zip(lower, upper, strict=True)):
             if not (math.isfinite(low) and math.isfinite(high) and low < high):
                 raise ConfigError(f"Scaling: got bounds ({low}, {high}) on axis {axis}, expected lower < upper, finite")
