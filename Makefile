@@ -13,8 +13,9 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 demo: $(VENV)/.installed
 	$(BIN)/pdekit solve poisson-four-modes --solver hybrid --out runs/demo
 
+# One process per core with one thread each: small networks gain nothing from more threads.
 test: $(VENV)/.installed lint types
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist worksteal
 
 slow: $(VENV)/.installed
 	$(BIN)/python -m pytest -m slow

@@ -7,6 +7,7 @@ import warnings
 
 import pytest
 import torch
+from labels import stable
 from pdekit.problems import Heat, NewtonLaw, PoissonND, PoissonSine
 
 from pdekit.check import check_precision
@@ -56,7 +57,7 @@ X_T = Interval(0, 1).with_time(0, 1)
         (elliptic(diffusion=constant(2.0)), Plan(frozenset(), (0, 1))),
         (elliptic(diffusion=lambda self, x: 1 + x[:, 0:1]), Plan(frozenset({(0,), (1,)}), (0, 1))),
     ],
-    ids=str,
+    ids=stable,
 )
 def test_the_plan_holds_what_the_residual_asks_for(problem, plan):
     report = problem.check()

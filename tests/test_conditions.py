@@ -6,6 +6,7 @@ import math
 
 import pytest
 import torch
+from labels import stable
 
 from pdekit.conditions import (
     Dirichlet,
@@ -169,7 +170,7 @@ def test_bad_values(value, error, base, message):
         ({"where": ()}, ConfigError, ValueError),
         ({"where": ("left", 3)}, ConfigError, ValueError),
     ],
-    ids=str,
+    ids=stable,
 )
 def test_impossible_conditions(kind, arguments, error, base):
     with pytest.raises(error, match=kind.__name__) as caught:

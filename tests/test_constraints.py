@@ -8,6 +8,7 @@ from typing import final
 
 import pytest
 import torch
+from labels import stable
 from pdekit.problems import Biharmonic, Heat, Helmholtz, NewtonLaw, PoissonFourModes3D, PoissonND, PoissonSine, Variant
 
 from pdekit.conditions import Dirichlet, Initial, Neumann, Periodic, Robin, evaluate, label, place
@@ -258,7 +259,7 @@ def test_float32_and_gradients(problem):
         (Motion((Dirichlet("boundary", 1.0), Initial(0.0))), ConstraintError, "disagree where faces meet"),
         (Motion((Dirichlet("left", lambda x: x[:, 1:2] - 2), Initial(), Initial(order=1))), ConstraintError, "du/dt"),
     ],
-    ids=str,
+    ids=stable,
 )
 def test_refusals(problem, error, message):
     with pytest.raises(error, match=message):
