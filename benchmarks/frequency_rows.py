@@ -153,33 +153,33 @@ NITSCHE = trained_on(
 _ROWS = (
     Row(
         "poisson-sine-second-order",
-        "C.2: poisson-sine, k = 1: 1e-6 within 60 s, start included; aim 1e-7. Adam stays at 1e-4.",
+        "poisson-sine, k = 1: 1e-6 within 60 s, start included; aim 1e-7. Adam stays at 1e-4.",
         second_order(SINE, strong(SMALL, 900, Enforcement.HARD), 35.0, 3000),
         (AtMost("levenberg-marquardt", 1e-6), AtMost("levenberg-marquardt", MINUTE, "command"), AtLeast("adam", 1e-5)),
         differences(4, 17, 33, 65, 129, 257),
     ),
     Row(
         "poisson-nd-second-order",
-        "C.2: poisson-nd, d = 5, sum of cosines: 1e-5 within 5 minutes.",
+        "poisson-nd, d = 5, sum of cosines: 1e-5 within 5 minutes.",
         second_order(CUBE, strong(MLP(width=48, depth=1), 2000, Enforcement.SOFT), 240.0, 10_000),
         (AtMost("levenberg-marquardt", 1e-5), AtMost("levenberg-marquardt", 5 * MINUTE, "command")),
     ),
     Row(
         "harmonic-second-order",
-        "C.2: poisson-nd, d = 10, harmonic: 1e-3 within 5 minutes.",
+        "poisson-nd, d = 10, harmonic: 1e-3 within 5 minutes.",
         second_order(HARMONIC, strong(MLP(width=48, depth=1), 2000, Enforcement.SOFT), 240.0, 10_000),
         (AtMost("levenberg-marquardt", 1e-3), AtMost("levenberg-marquardt", 5 * MINUTE, "command")),
     ),
     Row(
         "heat-second-order",
-        "C.2: heat in 1 + 1 dimensions: 1e-6 within 60 s, start included.",
+        "heat in 1 + 1 dimensions: 1e-6 within 60 s, start included.",
         second_order(HEAT, strong(MLP(width=24, depth=2), 1600, Enforcement.HARD), 40.0, 3000),
         (AtMost("levenberg-marquardt", 1e-6), AtMost("levenberg-marquardt", MINUTE, "command")),
         differences(2, 65, 129, 257, 513, 1025, 2049),
     ),
     Row(
         "poisson-mscale-1d",
-        "C.3: poisson-mscale-1d: mscale 0.01 in 5,000 steps (its authors: 0.133), scales=auto as good as those set by hand.",
+        "poisson-mscale-1d: mscale 0.01 in 5,000 steps (its authors: 0.133), scales=auto as good as those set by hand.",
         (
             Case("mscale, auto", MSCALE_1D, MSCALE),
             Case("mscale, by hand", MSCALE_1D, with_scales(MSCALE, 1.0, 2.0, 4.0, 8.0, 16.0)),
@@ -195,14 +195,14 @@ _ROWS = (
     ),
     Row(
         "no-needless-scale",
-        "C.3: scales=auto adds no needless scale to poisson-sine, k = 1.",
+        "scales=auto adds no needless scale to poisson-sine, k = 1.",
         (Case("mscale, auto", SINE, MSCALE, extra=scales_found),),
         (AtMost("mscale, auto", 1, "scales"), AtMost("mscale, auto", 1e-3)),
         differences(4, 17, 33, 65),
     ),
     Row(
         "elliptic-three-scale",
-        "C.3: elliptic-three-scale: sd2 3e-3 and strictly below mscale with as many parameters and seconds; 90 % of the energy "
+        "elliptic-three-scale: sd2 3e-3 and strictly below mscale with as many parameters and seconds; 90 % of the energy "
         "of each part in its own band.",
         (
             Case("sd2", THREE, SD2, extra=own_bands),
@@ -214,7 +214,7 @@ _ROWS = (
     ),
     Row(
         "poisson-two-frequency",
-        "C.3: poisson-two-frequency: fourier 1e-3 by first-order training, 1e-6 by second-order.",
+        "poisson-two-frequency: fourier 1e-3 by first-order training, 1e-6 by second-order.",
         (
             Case("fourier, auto", TWO_FREQUENCIES, trained_on(FOURIER, training=Training(3000, Adam(5e-3), polish=0))),
             Case(
@@ -234,7 +234,7 @@ _ROWS = (
     ),
     Row(
         "poisson-sine-7",
-        "C.3: poisson-sine, k = 7: dual-residual with at most 1,000 parameters 1e-3 in 2 minutes, ten times below the strong "
+        "poisson-sine, k = 7: dual-residual with at most 1,000 parameters 1e-3 in 2 minutes, ten times below the strong "
         "residual with the same network, optimiser and time.",
         (
             Case("dual-residual", SEVEN, DUAL, seconds=100.0),
@@ -250,7 +250,7 @@ _ROWS = (
     ),
     Row(
         "poisson-porous-mscale",
-        "C.3: poisson-porous: mscale alone 5e-2 in 10 minutes (aim 1e-2), a plain network of equal size above 0.5.",
+        "poisson-porous: mscale alone 5e-2 in 10 minutes (aim 1e-2), a plain network of equal size above 0.5.",
         (
             Case("mscale, auto", POROUS, MSCALE_WITH_HOLES, seconds=9 * MINUTE),
             Case("plain", POROUS, plain(MSCALE_WITH_HOLES, 35), equal_time_to="mscale, auto"),
@@ -261,7 +261,7 @@ _ROWS = (
     ),
     Row(
         "poisson-porous-corrected",
-        "C.3: poisson-porous: mscale with a coarse correction on a mesh of five points per wavelength 5e-3, and five times "
+        "poisson-porous: mscale with a coarse correction on a mesh of five points per wavelength 5e-3, and five times "
         "better than finite elements on that mesh.",
         (
             Case(
@@ -278,35 +278,35 @@ _ROWS = (
     ),
     Row(
         "random-features-helmholtz",
-        "C.4: helmholtz in 1-D: 1e-13 with at most 800 unknowns.",
+        "helmholtz in 1-D: 1e-13 with at most 800 unknowns.",
         (Case("random-features", problems.Helmholtz(), RandomFeatures()),),
         (AtMost("random-features", 1e-13), AtMost("random-features", 800, "parameters")),
         differences(4, 257, 1025, 4097, 16385),
     ),
     Row(
         "random-features-2d",
-        "C.4: Poisson in 2-D: 1e-9 with 1,600 unknowns.",
+        "Poisson in 2-D: 1e-9 with 1,600 unknowns.",
         (Case("random-features", SINE, RandomFeatures()),),
         (AtMost("random-features", 1e-9), AtMost("random-features", 1600, "parameters")),
         differences(4, 33, 65, 129, 257),
     ),
     Row(
         "random-features-three-scale",
-        "C.4: elliptic-three-scale: 1e-8 with 3,000 unknowns.",
+        "elliptic-three-scale: 1e-8 with 3,000 unknowns.",
         (Case("random-features", THREE, RandomFeatures()),),
         (AtMost("random-features", 1e-8), AtMost("random-features", 3000, "parameters")),
         differences(4, 2001, 8001, 32001),
     ),
     Row(
         "random-features-two-scale",
-        "C.4: elliptic-two-scale, eps = 0.01: 1e-9.",
+        "elliptic-two-scale, eps = 0.01: 1e-9.",
         (Case("random-features", TWO, RandomFeatures()),),
         (AtMost("random-features", 1e-9),),
         differences(4, 1025, 4097, 16385),
     ),
     Row(
         "random-features-porous",
-        "C.4: poisson-porous: 1e-2 in 5 minutes (aim 1e-4), ten times better with a coarse correction.",
+        "poisson-porous: 1e-2 in 5 minutes (aim 1e-4), ten times better with a coarse correction.",
         (
             Case("random-features", POROUS, RandomFeatures()),
             Case("corrected", POROUS, Hybrid(first=RandomFeatures(), then=CoarseSolve(size=FIVE_POINTS * 2))),
@@ -320,7 +320,7 @@ _ROWS = (
     ),
     Row(
         "disk",
-        "C.5: disk: deep-ritz and deep-nitsche 1e-3 with at most 700 parameters (published: 1.3e-2 with 671); deep-nitsche "
+        "disk: deep-ritz and deep-nitsche 1e-3 with at most 700 parameters (published: 1.3e-2 with 671); deep-nitsche "
         "meets the boundary values to 1e-3 with a penalty of at most 100.",
         (
             Case("deep-nitsche", DISK, NITSCHE, extra=boundary),
