@@ -17,8 +17,8 @@ from .initialisation import Glorot, Site, VarianceScaling
 class Spread:
     """First layer s(w . (x - c)) with w ~ N(0, sharpness^2) and centres c uniform in the scaled domain [-1, 1]^d.
 
-    The bias is -w . c (times the scale, in multiscale networks), so every unit bends somewhere inside the domain. Other layers follow Glorot's law, the last one
-    multiplied by `start`.
+    The bias is -w . c (times the scale, in multiscale networks), so every unit bends somewhere inside the domain. Other
+    layers follow Glorot's law, the last one multiplied by `start`.
 
     Args:
         sharpness: standard deviation of the first layer's weights: about the angular frequency, over half the domain,
