@@ -150,7 +150,7 @@ class RunDirectory:
 
     def write_json(self, name: str, value: Mapping[str, object]) -> None:
         """Replace a file by a JSON object; numbers that are not finite become null, which JSON has no other word for."""
-        self.write_text(name, json.dumps(_finite(value), indent=2, allow_nan=False) + "\n")
+        self.write_text(name, json_text(value))
 
     def write_config(self, config: Mapping[str, object]) -> None:
         """Write config.toml; None is left out, TOML has no null."""
@@ -197,6 +197,11 @@ class RunDirectory:
             return path.read_text(encoding="utf-8")
         except FileNotFoundError:
             raise missing("file", path) from None
+
+
+def json_text(value: Mapping[str, object]) -> str:
+    """The text of a JSON object as `RunDirectory.write_json` writes it."""
+    return json.dumps(_finite(value), indent=2, allow_nan=False) + "\n"
 
 
 def _lock(path: Path) -> int:

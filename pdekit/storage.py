@@ -22,7 +22,7 @@ from .files import missing
 from .problem import Problem
 from .record import Record
 from .report import as_json
-from .rundir import CONFIG, ENVIRONMENT, HISTORY, RESULT, WEIGHTS, RunDirectory
+from .rundir import CONFIG, ENVIRONMENT, HISTORY, RESULT, WEIGHTS, RunDirectory, json_text
 from .solution import Flag, Measures, Solution, Status, Trust
 from .spectrum import Bands
 from .study import HybridStudy
@@ -34,6 +34,8 @@ FORMAT: Final = 1
 """Version of result.json's layout."""
 STUDY: Final = "study.npz"
 _FORMAT, _SUMS, _DIGEST = "format", "sha256", "sha256_of_this"
+_UNSEALED: Final = "0" * 64
+"""Stands where the digest of result.json will stand, while the digest is taken."""
 
 
 def save_solution(solution: Solution, directory: str | os.PathLike[str]) -> Path:
@@ -67,7 +69,7 @@ def write_result(solution: Solution, run: RunDirectory) -> None:
         run.write_bytes(STUDY, buffer.getvalue())
         kept.append(STUDY)
     result = as_json(solution) | {_FORMAT: FORMAT, _SUMS: {name: _digest(run.file(name).read_bytes()) for name in kept}}
-    run.write_json(RESULT, result | {_DIGEST: _digest_of(result)})
+    run.write_text(RESULT, _sealed(result))
 
 
 def load(directory: str | os.PathLike[str], problem: Problem | None = None, solver: Solver | None = None) -> Solution:
@@ -155,7 +157,8 @@ def _result(run: RunDirectory) -> dict[str, Any]:
             raise FileNotFoundError(f"{error}; the run was not finished, resume it: pdekit solve --resume {run.path}")
         raise error
     try:
-        result = json.loads(path.read_bytes())
+        content = path.read_bytes()
+        result = json.loads(content)
         version, digest = result[_FORMAT], result.pop(_DIGEST)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise CheckpointError(
@@ -165,7 +168,8 @@ def _result(run: RunDirectory) -> dict[str, Any]:
         raise CheckpointError(
             f"result {str(path)!r}: got format version {version}, expected at most {FORMAT}; update pdekit to read it"
         )
-    if digest != _digest_of(result):
+    # Of the bytes, not of what they mean: 1e-5 and 1E-5 read the same, and yet one of them was not written.
+    if digest != _digest(content.replace(str(digest).encode(), _UNSEALED.encode())):
         raise _damaged(path)
     return dict(result)
 
@@ -214,8 +218,10 @@ def _digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def _digest_of(result: Mapping[str, Any]) -> str:
-    return _digest(json.dumps(result, sort_keys=True, allow_nan=False).encode())
+def _sealed(result: Mapping[str, Any]) -> str:
+    """The text of result.json, which carries the digest of itself."""
+    text = json_text(result | {_DIGEST: _UNSEALED})
+    return text.replace(_UNSEALED, _digest(text.encode()))
 
 
 def _damaged(path: Path) -> CheckpointError:

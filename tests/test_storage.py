@@ -158,6 +158,18 @@ def test_a_flipped_bit_is_noticed(stored, copy, name):
             pdekit.load(copy)
 
 
+@pytest.mark.parametrize(
+    "damage", [lambda text: text.replace("e-", "E-", 1), lambda text: text.replace(": ", ":\t", 1)]
+)
+def test_a_change_that_reads_the_same_is_noticed(copy, damage):
+    result = json.loads((copy / RESULT).read_text())
+    original = storage._sealed(result | {"rel_l2": 1e-5})
+    (copy / RESULT).write_text(damage(original))
+    assert json.loads(damage(original)) == json.loads(original)
+    with pytest.raises(CheckpointError, match="checksum"):
+        pdekit.load(copy)
+
+
 @pytest.mark.parametrize("name", [WEIGHTS, CONFIG, RESULT])
 def test_a_truncated_file_is_noticed(stored, copy, name):
     content = (stored / name).read_bytes()
@@ -186,7 +198,7 @@ def test_a_newer_format_names_both_versions(copy):
     result = json.loads((copy / RESULT).read_text())
     del result["sha256_of_this"]
     result["format"] = storage.FORMAT + 1
-    (copy / RESULT).write_text(json.dumps(result | {"sha256_of_this": storage._digest_of(result)}))
+    (copy / RESULT).write_text(storage._sealed(result))
     with pytest.raises(CheckpointError, match=rf"version {storage.FORMAT + 1}, expected at most {storage.FORMAT}"):
         pdekit.load(copy)
 
