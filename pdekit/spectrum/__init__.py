@@ -3,15 +3,18 @@
 Wave numbers k are angular everywhere: sin(4 x) has k = 4.
 
 - on a grid: `spectrum`, `peaks`, `dominant_frequencies`, `BandMeter`/`bands_of`, `dual_norm`
-- at any points: `projection`, `fourier_sum`, `DeltaF`/`delta_f`, `FilterMeter`
+- at any points: `projection`, `fourier_sum`, `DeltaF`/`delta_f`, `FilterMeter`; along one direction: `principal_direction`
 - test functions on a box: `AxisModes`
-- over a run: `BandHistory`, `converged_at`
+- roughness: `centroid`, `radial_mean`, `total_variation`
+- of many functions at once (steps, seeds): `DeltaF.each`, `band_energies`
+- over a run: `BandHistory`, `converged_at`, `settled_at`
 """
 
 from __future__ import annotations
 
 from .bands import BandMeter as BandMeter
 from .bands import Bands as Bands
+from .bands import band_energies as band_energies
 from .bands import bands_of as bands_of
 from .bands import low_mid_high as low_mid_high
 from .bands import octaves as octaves
@@ -33,12 +36,17 @@ from .filtering import FilterMeter as FilterMeter
 from .filtering import Split as Split
 from .history import BandHistory as BandHistory
 from .history import converged_at as converged_at
+from .history import settled_at as settled_at
 from .least_squares import Projection as Projection
 from .least_squares import Projector as Projector
 from .least_squares import eigenmodes_near as eigenmodes_near
 from .least_squares import fourier_sum as fourier_sum
 from .least_squares import projection as projection
 from .least_squares import projector as projector
+from .measures import centroid as centroid
+from .measures import principal_direction as principal_direction
+from .measures import radial_mean as radial_mean
+from .measures import total_variation as total_variation
 from .modes import Cosines as Cosines
 from .modes import Functions as Functions
 from .modes import Joined as Joined

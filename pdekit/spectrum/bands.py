@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import FrequencyError, ShapeError
-from ._arrays import Array, as_field, as_real, per_axis
-from .basis import Basis, Even, as_bases, radius, transform
+from ._arrays import Array, as_field, as_numbers, as_real, per_axis
+from .basis import Basis, Even, Periodic, as_bases, radius, transform
 
 
 def octaves(lowest: float, highest: float) -> Array:
@@ -170,6 +170,38 @@ def bands_of(
     [0.1, 0.3]
     """
     return BandMeter(reference, spacing, edges=edges, basis=basis)(error)
+
+
+def band_energies(
+    values: ArrayLike,
+    spacing: float,
+    edges: ArrayLike,
+    *,
+    basis: Basis = Periodic(),  # noqa: B008 (frozen)
+) -> Array:
+    """Energies (..., B) by band of |k| of many functions of one coordinate at once, say of every step and seed of a run.
+
+    Args:
+        values: (..., n) on a grid.
+        spacing: of the grid.
+        edges: (B + 1,) as in `Bands`: the first band also holds everything below, the last everything above.
+        basis: what the functions do beyond the ends.
+
+    >>> x = np.linspace(0.0, 2 * np.pi, 64, endpoint=False)
+    >>> band_energies([np.sin(x), 2 * np.sin(9 * x)], x[1], [0, 5, 32]).round(9).tolist()
+    [[3.141592654, 0.0], [0.0, 12.566370614]]
+    """
+    samples = as_numbers("values", values)
+    count = samples.shape[-1] if samples.ndim else 0
+    if count < 3:
+        raise ShapeError(f"values: got shape {samples.shape}, expected (..., n) with at least 3 grid points")
+    step = float(per_axis("spacing", spacing, 1)[0])
+    limits = _checked_edges(edges, np.pi / step, count)
+    band = np.searchsorted(limits[1:-1], np.abs(basis.wavenumbers(count, step)), side="right")
+    energy = np.abs(basis.coefficients(samples, samples.ndim - 1, step)) ** 2
+    member = (band[:, None] == np.arange(len(limits) - 1)).astype(float)
+    sums: Array = energy @ member
+    return sums
 
 
 def _checked_edges(edges: ArrayLike, nyquist: float, count: int) -> Array:

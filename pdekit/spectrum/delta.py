@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import FrequencyError, ShapeError
-from ._arrays import Array, as_samples
+from ._arrays import Array, as_numbers, as_samples
 from .least_squares import projector
 from .modes import Modes
 
@@ -91,6 +91,20 @@ class DeltaF:
         # The difference is projected, not both: no digits are lost when it is small.
         error = as_samples("values", samples, len(samples)) - self._reference
         return np.abs(self._projector.operator @ error) / np.abs(self._coefficients)
+
+    def each(self, values: ArrayLike) -> Array:
+        """Delta_F (..., M) of many functions at once, say of every step and seed of a run.
+
+        Args:
+            values: (..., n), each of one component, as the reference is.
+        """
+        samples = as_numbers("values", values)
+        if self._reference.ndim != 1 or samples.shape[-1:] != self._reference.shape:
+            raise ShapeError(
+                f"values: got shape {samples.shape}, expected (..., n) with the reference's shape (n,), here "
+                f"{self._reference.shape}; pass one component at a time"
+            )
+        return np.abs((samples - self._reference) @ self._projector.operator.T) / np.abs(self._coefficients)
 
 
 def delta_f(

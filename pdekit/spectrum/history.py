@@ -9,8 +9,9 @@ from typing import final
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ..checks import integer
 from ..errors import ConfigError, ShapeError
-from ._arrays import as_real
+from ._arrays import Array, as_real
 
 
 @final
@@ -69,3 +70,43 @@ def converged_at(steps: Sequence[int], errors: ArrayLike, threshold: float) -> t
     # NaN (a step without measurement of a band) is not below, so it never counts as converged.
     stays = np.logical_and.accumulate((table < threshold)[::-1])[::-1]
     return tuple(int(steps[int(column.argmax())]) if column.any() else None for column in stays.T)
+
+
+def settled_at(steps: ArrayLike, errors: ArrayLike, threshold: float, hold: int = 50) -> Array:
+    """The first recorded step from which on each error is below `threshold` for `hold` records in a row; inf if none is.
+
+    This is the T_k(tau) of the frequency principle, by which the order of convergence is judged while a training goes
+    on: unlike `converged_at` it does not ask for the rest of the run, which may end in noise.
+
+    Args:
+        steps: (T,) step numbers.
+        errors: (T, ...), e.g. of a `DeltaF.each`.
+        threshold: tau.
+        hold: how many records; 1 for the first passage.
+
+    Returns:
+        One step number for each error, (...).
+
+    Notes:
+        Exact to the recording interval, which the meaning of `hold` depends on too. Good values: 0.1 and 50 with every
+        step recorded.
+
+    Reference: book, section 4.2.
+
+    >>> settled_at([0, 10, 20, 30], [[1.0, 0.1], [0.1, 1.0], [0.1, 0.1], [1.0, 1.0]], 0.2, hold=2).tolist()
+    [10.0, inf]
+    """
+    at = as_real("steps", steps)
+    table = np.asarray(errors, dtype=float)
+    integer("settled_at", "hold", hold)
+    as_real("threshold", threshold)
+    if at.ndim != 1 or table.shape[:1] != at.shape:
+        raise ShapeError(
+            f"settled_at: got {at.shape} steps and errors of shape {table.shape}, expected (T,) and (T, ...)"
+        )
+    # NaN is not below. A window of `hold` records is below throughout if it holds that many.
+    counts = np.cumsum(np.concatenate([np.zeros((1, *table.shape[1:]), dtype=int), table < threshold]), axis=0)
+    held = counts[hold:] - counts[:-hold] == hold
+    if not len(held):
+        return np.full(table.shape[1:], np.inf)
+    return np.where(held.any(axis=0), at[held.argmax(axis=0)], np.inf)
