@@ -1,0 +1,18 @@
+"""The experiments of the book, each with a verdict that a program reached.
+
+>>> from pdekit.phenomena import Context, Size
+>>> Context(seeds=(0, 1)).generator(0, "weights").initial_seed() == Context().generator(0, "weights").initial_seed()
+True
+"""
+
+from __future__ import annotations
+
+from .experiment import Context as Context
+from .experiment import Experiment as Experiment
+from .experiment import Size as Size
+from .finding import Claim as Claim
+from .finding import Finding as Finding
+from .finding import Verdict as Verdict
+from .registry import CHAPTERS as CHAPTERS
+from .registry import experiments as experiments
+from .registry import select as select
