@@ -67,12 +67,10 @@ def pdekit_step(contender: str, d: int, n: int, device: str) -> Callable[[], obj
     import torch
 
     from pdekit.kernels import CompiledKernel, ForwardKernel, Plan, ReverseKernel
-    from pdekit.nn import MLP
+    from pdekit.nn import MLP, Frame
 
     g = torch.Generator().manual_seed(20)
-    network = (
-        MLP(WIDTH, DEPTH).build(d, 1, lower=[0.0] * d, upper=[1.0] * d, generator=g, dtype=torch.float32).to(device)
-    )
+    network = MLP(WIDTH, DEPTH).build(Frame((0.0,) * d, (1.0,) * d, 1, torch.float32), g).to(device)
     x = torch.rand(n, d, generator=g).to(device)
     axes = tuple(range(d))
     plan, parameters = Plan(frozenset({()}), axes), list(network.parameters())

@@ -15,7 +15,7 @@ from ..errors import CheckpointError, ConfigError, DtypeError, ShapeError
 from ..field import NetworkField
 from ..jet import Jet
 from ..kernels import Derivatives, DerivativeSource, ForwardKernel, Kernel, Plan, Recorder, Tabulated, select_kernel
-from ..nn import Architecture, HardConstraint, check_parameters
+from ..nn import Architecture, Frame, HardConstraint, check_parameters
 from ..probe import jet_of
 from ..problem import Problem
 from ..sampling import Sobol, interior_points
@@ -67,9 +67,7 @@ def build_ansatz(
         NonFiniteError: NaN among the initial weights.
     """
     domain, outputs, network = problem.domain, problem.outputs, with_scales(network, problem)
-    built: nn.Module = network.build(
-        domain.dim, len(outputs), lower=domain.lower, upper=domain.upper, generator=generator, dtype=dtype
-    )
+    built: nn.Module = network.build(Frame(domain.lower, domain.upper, len(outputs), dtype), generator)
     check_parameters(built)
     _check_output(problem, network, built, dtype)
     soft = problem.conditions

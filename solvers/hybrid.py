@@ -17,7 +17,7 @@ from ..discrete import Grid, Jacobi, LinearSystem, Relaxation, from_sine_coeffic
 from ..discretise import space_grid
 from ..errors import ConfigError
 from ..field import Field, GridField
-from ..nn import MLP, Sine, Spread
+from ..nn import MLP, Frame, Sine, Spread
 from ..optim import Adam, Cosine
 from ..problem import Elliptic, Problem
 from ..record import Record
@@ -219,10 +219,8 @@ class Hybrid:
         )
 
     def _rule(self, grid: Grid, first: Neural) -> HandOverRule:
-        parameters = first.network.build(
-            grid.dim, 1, lower=grid.lower, upper=grid.upper, generator=torch.Generator(), dtype=torch.float32
-        )
-        count = sum(p.numel() for p in parameters.parameters())
+        network = first.network.build(Frame(grid.lower, grid.upper, 1, torch.float32), torch.Generator())
+        count = sum(p.numel() for p in network.parameters())
         return HandOverRule(
             round(self.enough * max(grid.shape)), Costs.of(grid, first.collocation.count(grid.dim), count)
         )

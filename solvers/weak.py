@@ -15,7 +15,7 @@ from ..constraints import BoxDistance
 from ..domain import Box
 from ..errors import NotApplicableError
 from ..jet import Jet
-from ..nn import MLP, Architecture, HardConstraint, Spread
+from ..nn import MLP, Architecture, Frame, HardConstraint, Spread
 from ..optim import Adam, Cosine, Optimizer
 from ..problem import Elliptic, Problem, conditions_of
 from ..recipe import Objective, Turn
@@ -101,14 +101,8 @@ class _WeakObjective:
         self._task, self._problem = task, problem
         parameter = next(task.ansatz.parameters())
         domain = problem.domain
-        built = form.adversary.build(
-            domain.dim,
-            form.tests,
-            lower=domain.lower,
-            upper=domain.upper,
-            generator=task.generator,
-            dtype=parameter.dtype,
-        )
+        frame = Frame(domain.lower, domain.upper, form.tests, parameter.dtype)
+        built = form.adversary.build(frame, task.generator)
         self._adversary = HardConstraint(built, _vanishing(problem), None).to(parameter.device)
         self._jets = task.jets()
         self._tests = Jets(problem, self._adversary, steps=task.steps, outputs=("phi",) * form.tests)

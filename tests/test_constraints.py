@@ -16,7 +16,7 @@ from pdekit.constraints import AxisFactor, BoxDistance, HardParts, check_constra
 from pdekit.domain import Box, Hypercube, Interval, Rectangle
 from pdekit.errors import ConstraintError, NotApplicableError, PlanError
 from pdekit.kernels import ForwardKernel, Plan, Recorder, ReverseKernel, Tabulated
-from pdekit.nn import MLP, HardConstraint
+from pdekit.nn import MLP, Frame, HardConstraint
 from pdekit.probe import mismatch_of
 from pdekit.problem import Elliptic, Problem
 from pdekit.sampling import Uniform, boundary_points, interior_points
@@ -74,7 +74,7 @@ def seeded(seed=11):
 
 
 def network(box, dtype=torch.float64):
-    return MLP(width=8, depth=2).build(box.dim, 1, lower=box.lower, upper=box.upper, generator=seeded(), dtype=dtype)
+    return MLP(width=8, depth=2).build(Frame(box.lower, box.upper, 1, dtype), seeded())
 
 
 WAVES = (

@@ -37,6 +37,7 @@ from pdekit.nn import (
     Concatenation,
     Dilation,
     Elementwise,
+    Frame,
     Glorot,
     HardConstraint,
     Polynomial,
@@ -65,7 +66,7 @@ def generator() -> torch.Generator:
 
 def build(architecture: Architecture, d: int, m: int = 2, dtype: torch.dtype = torch.float64) -> nn.Module:
     g = generator()
-    network = architecture.build(d, m, lower=[-1.0] * d, upper=[2.0] * d, generator=g, dtype=dtype)
+    network = architecture.build(Frame((-1.0,) * d, (2.0,) * d, m, dtype), g)
     with torch.no_grad():  # biases and coefficients that start at zero would hide mistakes
         for parameter in network.parameters():
             parameter.add_(0.3 * torch.randn(parameter.shape, generator=g, dtype=dtype))
@@ -117,7 +118,9 @@ NETWORKS: dict[str, Callable[[int], nn.Module]] = {
         nn.Sequential(Dilation(torch.tensor(3.0, dtype=torch.float64)), build(MLP(5, 1, Sine()), d)),
     ),
     "concatenation": lambda d: Concatenation(build(MLP(4, 1), d), build(Polynomial(2), d)),
-    "scaled inside": lambda d: nn.Sequential(build(MLP(4, 1), d), Scaling([0.0, 1.0], [2.0, 4.0], torch.float64)),
+    "scaled inside": lambda d: nn.Sequential(
+        build(MLP(4, 1), d), Scaling(Frame((0.0, 1.0), (2.0, 4.0), 1, torch.float64))
+    ),
 }
 
 
@@ -210,7 +213,7 @@ def test_one_sine_layer_has_the_derivatives_of_a_plane_wave(kernel: Kernel) -> N
 
 @pytest.mark.parametrize("kernel", KERNELS, ids=lambda k: type(k).__name__)
 def test_polynomial_has_the_derivatives_of_its_monomials(kernel: Kernel) -> None:
-    network = Polynomial(3).build(2, 1, lower=[-1, -1], upper=[1, 1], generator=generator(), dtype=torch.float64)
+    network = Polynomial(3).build(Frame((-1.0,) * 2, (1.0,) * 2, 1, torch.float64), generator())
     exponents = network.get_submodule("body.1").exponents
     with torch.no_grad():  # u = x^2 y
         network.get_submodule("body.2").weight.copy_(((exponents == torch.tensor([2, 1])).all(1)).double()[None])

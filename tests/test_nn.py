@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from pdekit.errors import ConfigError, NonFiniteError, ShapeError, UnknownNameError
+from pdekit.errors import ConfigError, DtypeError, NonFiniteError, ShapeError, UnknownNameError
 from pdekit.nn import (
     ACTIVATIONS,
     MLP,
@@ -18,6 +18,7 @@ from pdekit.nn import (
     CosineSine,
     Dilation,
     Elementwise,
+    Frame,
     Glorot,
     HardConstraint,
     He,
@@ -46,7 +47,7 @@ LAWS = [Glorot(), Glorot(uniform=True, scale=0.5), He(), LeCun(uniform=True), Si
 
 def build(architecture: Architecture, seed: int = 97, dtype: torch.dtype = torch.float64, d: int = 2) -> nn.Module:
     g = torch.Generator().manual_seed(seed)
-    return architecture.build(d, 3, lower=[0.0] * d, upper=[2.0] * d, generator=g, dtype=dtype)
+    return architecture.build(Frame((0.0,) * d, (2.0,) * d, 3, dtype), g)
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES, ids=str)
@@ -114,13 +115,13 @@ def test_the_domains_size_does_not_matter(architecture: Architecture, size: floa
     values = []
     for scale in (1.0, size):
         g = torch.Generator().manual_seed(4)
-        network = architecture.build(1, 1, lower=[0.0], upper=[scale], generator=g, dtype=torch.float64)
+        network = architecture.build(Frame((0.0,), (scale,), 1, torch.float64), g)
         values.append(network(x * scale))
     torch.testing.assert_close(values[0], values[1], rtol=1e-9, atol=1e-12)
 
 
 def test_scaling_maps_corners_to_corners_and_keeps_digits_far_from_the_origin() -> None:
-    scaling = Scaling([1e6, -2.0], [1e6 + 1, 4.0], torch.float64)
+    scaling = Scaling(Frame((1e6, -2.0), (1e6 + 1, 4.0), 1, torch.float64))
     corners = scaling(torch.tensor([[1e6, -2.0], [1e6 + 1, 4.0], [1e6 + 0.5, 1.0]], dtype=torch.float64))
     torch.testing.assert_close(corners, torch.tensor([[-1.0, -1.0], [1.0, 1.0], [0.0, 0.0]], dtype=torch.float64))
 
@@ -189,7 +190,10 @@ def test_wrong_input_shape_names_the_network(architecture: Architecture, shape: 
         lambda: MLP(width=True),
         lambda: ResNet(width=0),
         lambda: Polynomial(0),
-        lambda: MLP(4, 1).build(0, 1, lower=[], upper=[], generator=torch.Generator(), dtype=torch.float64),
+        lambda: Frame((), (), 1, torch.float64),
+        lambda: Frame((0.0,), (1.0,), 0, torch.float64),
+        lambda: Frame((0.0,), (0.0,), 1, torch.float64),
+        lambda: Frame((0.0,), (math.inf,), 1, torch.float64),
         lambda: ReLU(0),
         lambda: Sine(0.0),
         lambda: Sine(math.nan),
@@ -197,8 +201,6 @@ def test_wrong_input_shape_names_the_network(architecture: Architecture, shape: 
         lambda: He(bias=-1.0),
         lambda: PowerLaw(gamma=math.inf),
         lambda: Siren(scale=math.nan),
-        lambda: Scaling([0.0], [0.0], torch.float64),
-        lambda: Scaling([0.0], [math.inf], torch.float64),
         Sum,
         Concatenation,
     ],
@@ -210,7 +212,12 @@ def test_impossible_options_are_refused(make: object) -> None:
 
 def test_bounds_of_two_lengths_are_refused() -> None:
     with pytest.raises(ShapeError, match="1 lower and 2 upper"):
-        Scaling([0.0], [1.0, 1.0], torch.float64)
+        Frame((0.0,), (1.0, 1.0), 1, torch.float64)
+
+
+def test_whole_numbers_are_no_type_for_weights() -> None:
+    with pytest.raises(DtypeError, match="expected a floating-point type"):
+        Frame((0.0,), (1.0,), 1, torch.int64)
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf])

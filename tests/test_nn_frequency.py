@@ -20,6 +20,7 @@ from pdekit.nn import (
     Dilation,
     Elementwise,
     FourierFeatures,
+    Frame,
     Gaussian,
     Given,
     Glorot,
@@ -69,7 +70,7 @@ def build(
     architecture: Architecture, seed: int = 97, dtype: torch.dtype = torch.float64, d: int = 2, m: int = 3
 ) -> nn.Module:
     g = torch.Generator().manual_seed(seed)
-    return architecture.build(d, m, lower=[0.0] * d, upper=[2.0] * d, generator=g, dtype=dtype)
+    return architecture.build(Frame((0.0,) * d, (2.0,) * d, m, dtype), g)
 
 
 def points(n: int = 7, d: int = 2, dtype: torch.dtype = torch.float64) -> Tensor:
@@ -244,7 +245,7 @@ def test_laws_of_frequencies() -> None:
     draws = Gaussian(7.0, 20_000).draw(2, g)
     assert float(draws.std()) == pytest.approx(7.0, rel=0.03)  # 40,000 draws: six deviations are 2.1 %
     p = torch.tensor([[0.3]], dtype=torch.float64)  # NeRF's formula in its own words
-    network = FourierFeatures(2, 1, (Positional(2),)).build(1, 1, lower=[-1.0], upper=[1.0], generator=g, dtype=p.dtype)
+    network = FourierFeatures(2, 1, (Positional(2),)).build(Frame((-1.0,), (1.0,), 1, p.dtype), g)
     entry = network.get_submodule("body.1.entries.0")
     expected = [
         math.cos(math.pi * 0.3),

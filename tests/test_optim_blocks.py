@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from pdekit.kernels import ForwardKernel, Plan, ReverseKernel
 from pdekit.kernels.per_point import PerPoint
-from pdekit.nn import MLP, Architecture, HardConstraint, Polynomial, ResNet, Sine
+from pdekit.nn import MLP, Architecture, Frame, HardConstraint, Polynomial, ResNet, Sine
 from pdekit.optim import Block, System
 from pdekit.recipe import system_of
 
@@ -55,7 +55,7 @@ class Tied(nn.Module):
 
 def built(architecture: Architecture) -> nn.Module:
     g = torch.Generator().manual_seed(2718)
-    network = architecture.build(2, 1, lower=[-1.0] * 2, upper=[2.0] * 2, generator=g, dtype=torch.float64)
+    network = architecture.build(Frame((-1.0,) * 2, (2.0,) * 2, 1, torch.float64), g)
     with torch.no_grad():  # what starts at zero would hide mistakes
         for p in network.parameters():
             p.add_(0.3 * torch.randn(p.shape, generator=g, dtype=torch.float64))

@@ -257,12 +257,12 @@ _PROBE = """
 import re, sys, torch
 torch.set_num_threads(1)
 from pdekit.kernels import ForwardKernel, Plan
-from pdekit.nn import MLP
+from pdekit.nn import MLP, Frame
 from pdekit.optim import Block, Form, LevenbergMarquardt, System
 from pdekit.optim.normal_equations import bytes_needed
 
 def step(n, width, form):
-    network = MLP(width, 2).build(2, 1, lower=(0.0,) * 2, upper=(1.0,) * 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    network = MLP(width, 2).build(Frame((0.0,) * 2, (1.0,) * 2, 1, torch.float64), torch.Generator().manual_seed(0))
     x = torch.rand(n, 2, dtype=torch.float64)
     def residual(module):
         return ForwardKernel()(module, x, Plan(frozenset({()}), (0, 1))).laplacian((0, 1)) - 1.0

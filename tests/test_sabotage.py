@@ -42,7 +42,7 @@ from pdekit.conditions import Condition, Dirichlet
 from pdekit.domain import Box, Interval
 from pdekit.errors import AliasingWarning, IllPosedError, IndefiniteWarning, PdekitError, ProblemError, SmoothnessError
 from pdekit.jet import Jet
-from pdekit.nn import MLP, Architecture, ReLU, Sine
+from pdekit.nn import MLP, Architecture, Frame, ReLU, Sine
 from pdekit.optim import Adam
 from pdekit.problem import Elliptic, Problem
 from pdekit.recipe import Budget
@@ -92,8 +92,8 @@ class Frozen:
 
     inner: Architecture = dataclasses.field(default_factory=lambda: MLP(width=12, depth=2))
 
-    def build(self, inputs: int, outputs: int, *, lower, upper, generator, dtype) -> nn.Module:
-        built = self.inner.build(inputs, outputs, lower=lower, upper=upper, generator=generator, dtype=dtype)
+    def build(self, frame: Frame, generator: torch.Generator) -> nn.Module:
+        built = self.inner.build(frame, generator)
         *rest, _ = built.parameters()
         for parameter in rest:
             parameter.requires_grad_(False)

@@ -34,6 +34,7 @@ from pdekit.field import NetworkField
 from pdekit.nn import (
     Auto,
     FourierBands,
+    Frame,
     Glorot,
     Grown,
     Multiscale,
@@ -322,9 +323,7 @@ def test_shells_hold_frequencies_around_their_radius(inputs):
 
 def test_bands_start_from_zero_and_train_their_frequencies_relative_to_the_scale():
     network = FourierBands(6, 1, scales=(1.0, 50.0), count=4)
-    built = network.build(
-        2, 1, lower=(0, 0), upper=(1, 1), generator=torch.Generator().manual_seed(3), dtype=torch.float64
-    )
+    built = _built(network, inputs=2)
     assert not built(torch.rand(5, 2, dtype=torch.float64)).any()
     vectors = [parameter for name, parameter in built.named_parameters() if name.endswith("vectors")]
     assert [tuple(v.shape) for v in vectors] == [(4, 2)] * 2
@@ -337,8 +336,7 @@ def test_bands_start_from_zero_and_train_their_frequencies_relative_to_the_scale
 
 
 def _built(network, inputs=1, seed=3):
-    bounds = {"lower": (0.0,) * inputs, "upper": (1.0,) * inputs}
-    return network.build(inputs, 1, **bounds, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    return network.build(Frame((0.0,) * inputs, (1.0,) * inputs, 1, torch.float64), torch.Generator().manual_seed(seed))
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from pdekit.errors import NotApplicableError
 from pdekit.geometry import Ball, Difference, Disk, Ellipse, Intersection, MeshRegion, Polygon, Union
 from pdekit.kernels import ForwardKernel, Plan, ReverseKernel
 from pdekit.meshing import mesh
-from pdekit.nn import MLP, Sine
+from pdekit.nn import MLP, Frame, Sine
 from pdekit.problem import Elliptic
 from pdekit.sampling import Sobol, Uniform, boundary_points, interior_points
 from pdekit.shape_constraints import Bow, Plane, Quadric, ShapeDistance
@@ -136,9 +136,8 @@ def test_conditions_on_some_parts():
 @pytest.mark.parametrize("shape", [Disk(), POROUS, L_SHAPE, SHELL], ids=lambda s: f"{type(s).__name__}{s.dim}")
 def test_derivatives_of_the_constrained_network(shape):
     """Propagated channels against nested automatic differentiation, values to fourth derivatives."""
-    network = MLP(width=7, depth=2, activation=Sine()).build(
-        shape.dim, 1, lower=shape.lower, upper=shape.upper, generator=seeded(), dtype=torch.float64
-    )
+    frame = Frame(shape.lower, shape.upper, 1, torch.float64)
+    network = MLP(width=7, depth=2, activation=Sine()).build(frame, seeded())
     parts = hard_constraint(Case(shape, (Dirichlet("boundary", waves),)))
     constrained = parts.applied(network)
     x = interior_points(shape, Uniform(7), seeded()).x

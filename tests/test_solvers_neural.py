@@ -216,8 +216,8 @@ class Broken:
 
     make: object
 
-    def build(self, inputs, outputs, *, lower, upper, generator, dtype):
-        return self.make(inputs, outputs, dtype)
+    def build(self, frame, generator):
+        return self.make(frame.inputs, frame.outputs, frame.dtype)
 
 
 def with_network(make) -> Neural:

@@ -31,7 +31,7 @@ from pdekit.domain import Box, Hypercube, Interval
 from pdekit.errors import AliasingWarning, IllPosedError, ReferenceWarning
 from pdekit.field import GridField, NetworkField, SumField
 from pdekit.jet import Jet
-from pdekit.nn import MLP, ReLU
+from pdekit.nn import MLP, Frame, ReLU
 from pdekit.problem import Elliptic, Problem
 from pdekit.record import Record
 from pdekit.sampling import Sobol, interior_points
@@ -109,6 +109,7 @@ class Pair(Problem):
         return u["u"].d("t") - u["v"].value, u["v"].d("t") + u["u"].value
 
 
+UNIT_SQUARE = Frame((0.0, 0.0), (1.0, 1.0), 1, torch.float64)
 ALL = [PoissonFourModes(), PoissonSine(2), Heat(), Helmholtz(1), NewtonLaw(), EllipticTwoScale(), MixedFaces()]
 
 
@@ -148,18 +149,14 @@ def test_the_denominator_does_not_depend_on_the_points():
 def test_a_field_without_derivatives_has_no_residual():
     problem = PoissonSine(1)
     grid = space_grid(problem, 9)
-    relu = MLP(4, 2, activation=ReLU()).build(
-        2, 1, lower=(0, 0), upper=(1, 1), generator=torch.Generator(), dtype=torch.float64
-    )
+    relu = MLP(4, 2, activation=ReLU()).build(UNIT_SQUARE, torch.Generator())
     for field in (GridField(grid, np.zeros(grid.shape)), NetworkField(relu)):
         assert relative_residual(problem, field, points_of(problem, 64)) is None
 
 
 def test_residuals_of_a_float32_network_are_close_to_those_in_float64():
     problem = PoissonSine(1)
-    network = MLP(16, 2).build(
-        2, 1, lower=(0, 0), upper=(1, 1), generator=torch.Generator().manual_seed(2), dtype=torch.float64
-    )
+    network = MLP(16, 2).build(UNIT_SQUARE, torch.Generator().manual_seed(2))
     double = relative_residual(problem, NetworkField(network), points_of(problem))
     single = relative_residual(problem, NetworkField(network.float(), torch.float32), points_of(problem))
     assert single == pytest.approx(double, rel=1e-5)

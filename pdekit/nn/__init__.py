@@ -26,6 +26,7 @@ from .fourier import FrequencyLaw as FrequencyLaw
 from .fourier import Gaussian as Gaussian
 from .fourier import Given as Given
 from .fourier import Positional as Positional
+from .frame import Frame as Frame
 from .frequency_layers import Modulation as Modulation
 from .frequency_layers import Parts as Parts
 from .frequency_layers import SharedBody as SharedBody

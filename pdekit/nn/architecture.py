@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, final
 
@@ -10,33 +9,21 @@ import torch
 from torch import nn
 
 from .activations import Activation, Tanh
+from .frame import Frame
 from .initialisation import Glorot, Initialisation
 from .layers import Network, Residual, Scaling
-from .stack import Stack, check_positive, check_shape
+from .stack import Stack, check_shape
 
 
 class Architecture(Protocol):
     """A network's configuration."""
 
-    def build(
-        self,
-        inputs: int,
-        outputs: int,
-        *,
-        lower: Sequence[float],
-        upper: Sequence[float],
-        generator: torch.Generator,
-        dtype: torch.dtype,
-    ) -> nn.Module:
+    def build(self, frame: Frame, generator: torch.Generator) -> nn.Module:
         """Build the network on the CPU; the same generator state gives the same weights.
 
         Args:
-            inputs: number of coordinates d.
-            outputs: number of components m.
-            lower: lower bounds of the domain; with `upper` they scale the inputs to [-1, 1].
-            upper: upper bounds of the domain.
+            frame: coordinates, components and element type; coordinates in its box are scaled to [-1, 1].
             generator: source of all random numbers.
-            dtype: element type of the parameters.
         """
         ...
 
@@ -66,21 +53,11 @@ class MLP:
     def __post_init__(self) -> None:
         check_shape("MLP", self.width, self.depth, self.activation)
 
-    def build(
-        self,
-        inputs: int,
-        outputs: int,
-        *,
-        lower: Sequence[float],
-        upper: Sequence[float],
-        generator: torch.Generator,
-        dtype: torch.dtype,
-    ) -> nn.Module:
+    def build(self, frame: Frame, generator: torch.Generator) -> nn.Module:
         """Build the network on the CPU; see `Architecture.build`."""
-        check_positive("MLP.build", inputs=inputs, outputs=outputs)
-        stack = Stack(self.width, self.activation, self.init, generator, dtype)
-        body = nn.Sequential(Scaling(lower, upper, dtype), *stack.perceptron(inputs, outputs, self.depth))
-        return Network(f"MLP {inputs}-{self.width}x{self.depth}-{outputs}", inputs, outputs, body)
+        stack = Stack(self.width, self.activation, self.init, generator, frame.dtype)
+        body = nn.Sequential(Scaling(frame), *stack.perceptron(frame.inputs, frame.outputs, self.depth))
+        return Network("MLP", f"{self.width}x{self.depth}", frame, body)
 
 
 @final
@@ -109,22 +86,11 @@ class ResNet:
     def __post_init__(self) -> None:
         check_shape("ResNet", self.width, self.depth, self.activation)
 
-    def build(
-        self,
-        inputs: int,
-        outputs: int,
-        *,
-        lower: Sequence[float],
-        upper: Sequence[float],
-        generator: torch.Generator,
-        dtype: torch.dtype,
-    ) -> nn.Module:
+    def build(self, frame: Frame, generator: torch.Generator) -> nn.Module:
         """Build the network on the CPU; see `Architecture.build`."""
-        check_positive("ResNet.build", inputs=inputs, outputs=outputs)
-        stack = Stack(self.width, self.activation, self.init, generator, dtype)
-        layers: list[nn.Module] = [Scaling(lower, upper, dtype), stack.coordinates(inputs)]
+        stack = Stack(self.width, self.activation, self.init, generator, frame.dtype)
+        layers: list[nn.Module] = [Scaling(frame), stack.coordinates(frame.inputs)]
         for _ in range(self.depth):
             layers.append(Residual(nn.Sequential(*stack.hidden(self.width), *stack.hidden(self.width))))
-        layers.append(stack.last(self.width, outputs))
-        name = f"ResNet {inputs}-{self.width}x{self.depth}-{outputs}"
-        return Network(name, inputs, outputs, nn.Sequential(*layers))
+        layers.append(stack.last(self.width, frame.outputs))
+        return Network("ResNet", f"{self.width}x{self.depth}", frame, nn.Sequential(*layers))

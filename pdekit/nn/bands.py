@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import final
 
@@ -14,12 +13,13 @@ from torch import Tensor, nn
 from ..checks import integer, real
 from .activations import Activation, Elementwise, Sine
 from .combined import CosineSine
+from .frame import Frame
 from .frequency_layers import Waves
 from .initialisation import Initialisation
 from .layers import Dilation, Network, Scaling, Sum
 from .scales import Auto, ScaleChoice, check_scales, scale_values
 from .spread import Spread
-from .stack import Stack, check_positive, check_shape
+from .stack import Stack, check_shape
 
 
 @final
@@ -98,24 +98,15 @@ class FourierBands:
         integer("FourierBands", "count", self.count)
         real("FourierBands", "spread", self.spread, low=0.0, open_low=False)
 
-    def build(
-        self,
-        inputs: int,
-        outputs: int,
-        *,
-        lower: Sequence[float],
-        upper: Sequence[float],
-        generator: torch.Generator,
-        dtype: torch.dtype,
-    ) -> nn.Module:
+    def build(self, frame: Frame, generator: torch.Generator) -> nn.Module:
         """Build the network on the CPU; see `Architecture.build`."""
-        check_positive("FourierBands.build", inputs=inputs, outputs=outputs)
         scales = scale_values("FourierBands", self.scales)
-        stack = Stack(self.width, self.activation, self.init, generator, dtype)
-        parts = [nn.Sequential(*self._features(k, inputs, stack), *self._hidden(stack, outputs)) for k in scales]
-        body = nn.Sequential(Scaling(lower, upper, dtype), Sum(*parts))
-        name = f"FourierBands {inputs}-{len(scales)}x{self.count}-{self.width}x{self.depth}-{outputs}"
-        return Network(name, inputs, outputs, body)
+        stack = Stack(self.width, self.activation, self.init, generator, frame.dtype)
+        parts = [
+            nn.Sequential(*self._features(k, frame.inputs, stack), *self._hidden(stack, frame.outputs)) for k in scales
+        ]
+        body = nn.Sequential(Scaling(frame), Sum(*parts))
+        return Network("FourierBands", f"{len(scales)}x{self.count}-{self.width}x{self.depth}", frame, body)
 
     def _features(self, scale: float, inputs: int, stack: Stack) -> list[nn.Module]:
         periods = scale / math.pi

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, final
 
@@ -14,10 +13,11 @@ from ..checks import integer, real
 from ..errors import ConfigError, ShapeError
 from .activations import Activation, Elementwise, Tanh
 from .combined import CosineSine
+from .frame import Frame
 from .frequency_layers import SharedBody, Waves
 from .initialisation import Glorot, Initialisation
 from .layers import Network, Scaling
-from .stack import Stack, check_positive, check_shape
+from .stack import Stack, check_shape
 
 
 class FrequencyLaw(Protocol):
@@ -143,41 +143,31 @@ class FourierFeatures:
         if not self.features:
             raise ConfigError("FourierFeatures.features: got no law, expected at least one; try (Gaussian(1.0),)")
 
-    def build(
-        self,
-        inputs: int,
-        outputs: int,
-        *,
-        lower: Sequence[float],
-        upper: Sequence[float],
-        generator: torch.Generator,
-        dtype: torch.dtype,
-    ) -> nn.Module:
+    def build(self, frame: Frame, generator: torch.Generator) -> nn.Module:
         """Build the network on the CPU; see `Architecture.build`.
 
         Raises:
             ShapeError: given frequencies have another dimension, or laws differ in their number of frequencies.
         """
-        check_positive("FourierFeatures.build", inputs=inputs, outputs=outputs)
-        vectors = [math.pi * law.draw(inputs, generator) for law in self.features]
+        vectors = [math.pi * law.draw(frame.inputs, generator) for law in self.features]
         counts = [len(drawn) for drawn in vectors]
         if len(set(counts)) > 1:
             raise ShapeError(
                 f"FourierFeatures.features: got laws of {counts} frequencies, expected equal numbers, since they share "
                 "their layers; set their counts"
             )
-        stack = Stack(self.width, self.activation, self.init, generator, dtype)
+        stack = Stack(self.width, self.activation, self.init, generator, frame.dtype)
         hidden = stack.hidden(2 * counts[0])
         for _ in range(self.depth - 1):
             hidden += stack.hidden(self.width)
         entries = [
-            nn.Sequential(Waves(drawn.to(dtype), trained=self.trainable), Elementwise(CosineSine(self.amplitude)))
+            nn.Sequential(Waves(drawn.to(frame.dtype), trained=self.trainable), Elementwise(CosineSine(self.amplitude)))
             for drawn in vectors
         ]
         body = nn.Sequential(
-            Scaling(lower, upper, dtype),
+            Scaling(frame),
             SharedBody(entries, nn.Sequential(*hidden)),
-            stack.last(len(entries) * self.width, outputs),
+            stack.last(len(entries) * self.width, frame.outputs),
         )
-        name = f"FourierFeatures {inputs}-{len(entries)}x{counts[0]}-{self.width}x{self.depth}-{outputs}"
-        return Network(name, inputs, outputs, body)
+        layout = f"{len(entries)}x{counts[0]}-{self.width}x{self.depth}"
+        return Network("FourierFeatures", layout, frame, body)

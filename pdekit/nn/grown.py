@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import final
 
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from ..errors import ConfigError
 from .architecture import Architecture
+from .frame import Frame
 from .layers import Network, Sum
 from .scales import Scaled, check_scales, scale_values
 
@@ -48,25 +49,16 @@ class Grown:
         assert isinstance(self.base, Scaled)  # the constructor has seen to it
         return (*scale_values("Grown", self.base.scales), *self.added)
 
-    def build(
-        self,
-        inputs: int,
-        outputs: int,
-        *,
-        lower: Sequence[float],
-        upper: Sequence[float],
-        generator: torch.Generator,
-        dtype: torch.dtype,
-    ) -> nn.Module:
+    def build(self, frame: Frame, generator: torch.Generator) -> nn.Module:
         """Build the network on the CPU; see `Architecture.build`."""
         parts = []
         for scale in (None, *self.added):
             kind = self.base if scale is None else dataclasses.replace(self.base, scales=(scale,))  # type: ignore[type-var]
-            part = kind.build(inputs, outputs, lower=lower, upper=upper, generator=generator, dtype=dtype)
+            part = kind.build(frame, generator)
             if scale is not None:
                 _silence(part)
             parts.append(part)
-        network = Network(f"Grown {inputs}-1+{len(self.added)} parts-{outputs}", inputs, outputs, Sum(*parts))
+        network = Network("Grown", f"1+{len(self.added)} parts", frame, Sum(*parts))
         network.register_buffer(_ADDED, torch.tensor(self.added, dtype=torch.float64))
         return network
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
 from typing import final
 
 import torch
 from torch import Tensor, nn
 
 from ..errors import ConfigError, NonFiniteError, ShapeError
+from .frame import Frame
 
 
 @final
@@ -17,25 +16,16 @@ class Scaling(nn.Module):
     """Maps a box affinely to [-1, 1]^d: (x - centre) / radius.
 
     Args:
-        lower: lower bounds, one per coordinate.
-        upper: upper bounds, above the lower ones.
-        dtype: element type of the bounds.
+        frame: has the box and the element type.
 
     Notes: subtracts before it divides, so that a small box far from the origin loses no more digits than x itself has.
     """
 
-    def __init__(self, lower: Sequence[float], upper: Sequence[float], dtype: torch.dtype) -> None:
+    def __init__(self, frame: Frame) -> None:
         super().__init__()
-        if len(lower) != len(upper):
-            raise ShapeError(
-                f"Scaling: got {len(lower)} lower and {len(upper)} upper bounds; give one of each per axis"
-            )
-        for axis, (low, high) in enumerate(zip(lower, upper, strict=True)):
-            if not (math.isfinite(low) and math.isfinite(high) and low < high):
-                raise ConfigError(f"Scaling: got bounds ({low}, {high}) on axis {axis}, expected lower < upper, finite")
-        low_, high_ = (torch.tensor(list(bounds), dtype=torch.float64) for bounds in (lower, upper))
-        self.register_buffer("centre", (0.5 * (low_ + high_)).to(dtype))
-        self.register_buffer("radius", (0.5 * (high_ - low_)).to(dtype))
+        lower, upper = (torch.tensor(bounds, dtype=torch.float64) for bounds in (frame.lower, frame.upper))
+        self.register_buffer("centre", (0.5 * (lower + upper)).to(frame.dtype))
+        self.register_buffer("radius", (0.5 * (upper - lower)).to(frame.dtype))
         self.centre: Tensor
         self.radius: Tensor
 
@@ -141,17 +131,16 @@ class Network(nn.Module):
     """A built network: checks what it is given and passes it to its layers.
 
     Args:
-        name: how messages call it.
-        inputs: number of coordinates.
-        outputs: number of components.
+        kind: what messages call it, followed by its inputs, its layout and its outputs.
+        layout: its layers in short, such as "64x4".
+        frame: what it was built for.
         body: maps (n, inputs) to (n, outputs).
     """
 
-    def __init__(self, name: str, inputs: int, outputs: int, body: nn.Module) -> None:
+    def __init__(self, kind: str, layout: str, frame: Frame, body: nn.Module) -> None:
         super().__init__()
-        self.name = name
-        self.inputs = inputs
-        self.outputs = outputs
+        self.inputs, self.outputs = frame.inputs, frame.outputs
+        self.name = f"{kind} {self.inputs}-{layout}-{self.outputs}"
         self.body = body
 
     def check(self, x: Tensor) -> None:

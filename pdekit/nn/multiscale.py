@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import final
@@ -15,11 +14,12 @@ from ..checks import real
 from ..errors import ConfigError
 from .activations import Activation, Sine
 from .combined import fan_out
+from .frame import Frame
 from .initialisation import Initialisation
 from .layers import Network, Scaling, Sum
 from .scales import Auto, ScaleChoice, check_scales, scale_values
 from .spread import Spread
-from .stack import Stack, check_positive, check_shape
+from .stack import Stack, check_shape
 
 
 @final
@@ -73,31 +73,21 @@ class Multiscale:
         if not isinstance(self.scales, Auto):
             self._check_width(scale_values("Multiscale", self.scales))
 
-    def build(
-        self,
-        inputs: int,
-        outputs: int,
-        *,
-        lower: Sequence[float],
-        upper: Sequence[float],
-        generator: torch.Generator,
-        dtype: torch.dtype,
-    ) -> nn.Module:
+    def build(self, frame: Frame, generator: torch.Generator) -> nn.Module:
         """Build the network on the CPU; see `Architecture.build`."""
-        check_positive("Multiscale.build", inputs=inputs, outputs=outputs)
         scales = scale_values("Multiscale", self.scales)
         self._check_width(scales)
-        stack = Stack(self.width, self.activation, self.init, generator, dtype)
-        biased = self.constant
-        layers: list[nn.Module] = [Scaling(lower, upper, dtype)]
+        stack = Stack(self.width, self.activation, self.init, generator, frame.dtype)
+        inputs, outputs, biased = frame.inputs, frame.outputs, self.constant
+        layers: list[nn.Module] = [Scaling(frame)]
         match self.structure:
             case Structure.PER_UNIT:
                 layers += stack.perceptron(inputs, outputs, self.depth, scales, biased=biased)
             case Structure.SUBNETWORKS:
                 parts = (stack.perceptron(inputs, outputs, self.depth, (scale,), biased=biased) for scale in scales)
                 layers.append(Sum(*(nn.Sequential(*part) for part in parts)))
-        name = f"Multiscale {inputs}-{len(scales)} scales-{self.width}x{self.depth}-{outputs}"
-        return Network(name, inputs, outputs, nn.Sequential(*layers))
+        layout = f"{len(scales)} scales-{self.width}x{self.depth}"
+        return Network("Multiscale", layout, frame, nn.Sequential(*layers))
 
     def _check_width(self, scales: tuple[float, ...]) -> None:
         if self.structure is Structure.PER_UNIT and self.width // fan_out(self.activation) < len(scales):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import final
 
@@ -13,11 +12,12 @@ from torch import nn
 from ..errors import ConfigError, NotApplicableError
 from .activations import Activation, Elementwise, Tanh
 from .combined import CosineSine
+from .frame import Frame
 from .frequency_layers import Modulation, Waves
 from .initialisation import Glorot, Initialisation
 from .layers import Network, Scaling, Sum
 from .scales import Auto, ScaleChoice, check_scales, scale_values
-from .stack import Stack, check_positive, check_shape
+from .stack import Stack, check_shape
 
 
 @final
@@ -57,30 +57,17 @@ class PhaseShift:
         if not isinstance(self.scales, Auto):
             self._frequencies()
 
-    def build(
-        self,
-        inputs: int,
-        outputs: int,
-        *,
-        lower: Sequence[float],
-        upper: Sequence[float],
-        generator: torch.Generator,
-        dtype: torch.dtype,
-    ) -> nn.Module:
+    def build(self, frame: Frame, generator: torch.Generator) -> nn.Module:
         """Build the network on the CPU; see `Architecture.build`."""
-        check_positive("PhaseShift.build", inputs=inputs, outputs=outputs)
-        if inputs > 2:
+        if frame.inputs > 2:
             raise NotApplicableError(
-                f"PhaseShift: got {inputs} dimensions, expected at most 2, since the cells grow with their power; use "
-                "Multiscale or FourierFeatures"
+                f"PhaseShift: got {frame.inputs} dimensions, expected at most 2, since the cells grow with their "
+                "power; use Multiscale or FourierFeatures"
             )
-        stack = Stack(self.width, self.activation, self.init, generator, dtype)
-        cells = self.cells(inputs)
-        body = nn.Sequential(
-            Scaling(lower, upper, dtype), Sum(*(_cell(cell, outputs, self.depth, stack) for cell in cells))
-        )
-        name = f"PhaseShift {inputs}-{len(cells)} cells-{self.width}x{self.depth}-{outputs}"
-        return Network(name, inputs, outputs, body)
+        stack = Stack(self.width, self.activation, self.init, generator, frame.dtype)
+        cells = self.cells(frame.inputs)
+        body = nn.Sequential(Scaling(frame), Sum(*(_cell(cell, frame.outputs, self.depth, stack) for cell in cells)))
+        return Network("PhaseShift", f"{len(cells)} cells-{self.width}x{self.depth}", frame, body)
 
     def cells(self, inputs: int) -> list[tuple[float, ...]]:
         """The wave vectors w, one of each pair w, -w."""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import final
 
 import torch
 from torch import Tensor, nn
 
+from .frame import Frame
 from .layers import Network, Scaling
 from .stack import check_positive
 
@@ -59,23 +59,13 @@ class Polynomial:
     def __post_init__(self) -> None:
         check_positive("Polynomial", degree=self.degree)
 
-    def build(
-        self,
-        inputs: int,
-        outputs: int,
-        *,
-        lower: Sequence[float],
-        upper: Sequence[float],
-        generator: torch.Generator,
-        dtype: torch.dtype,
-    ) -> nn.Module:
+    def build(self, frame: Frame, generator: torch.Generator) -> nn.Module:
         """Build the polynomial on the CPU, all coefficients zero; the generator is not used."""
-        check_positive("Polynomial.build", inputs=inputs, outputs=outputs)
-        exponents = torch.tensor(self._exponents(inputs))
-        top = nn.utils.skip_init(nn.Linear, len(exponents), outputs, bias=False, dtype=dtype)
+        exponents = torch.tensor(self._exponents(frame.inputs))
+        top = nn.utils.skip_init(nn.Linear, len(exponents), frame.outputs, bias=False, dtype=frame.dtype)
         nn.init.zeros_(top.weight)
-        body = nn.Sequential(Scaling(lower, upper, dtype), Monomials(exponents), top)
-        return Network(f"Polynomial {inputs}-{self.degree}-{outputs}", inputs, outputs, body)
+        body = nn.Sequential(Scaling(frame), Monomials(exponents), top)
+        return Network("Polynomial", str(self.degree), frame, body)
 
     def _exponents(self, inputs: int) -> list[tuple[int, ...]]:
         if self.tensor:

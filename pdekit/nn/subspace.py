@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import singledispatch
 from typing import final
@@ -13,13 +13,14 @@ from torch import nn
 from .activations import Activation
 from .architecture import MLP, Architecture
 from .combined import CosineSine
+from .frame import Frame
 from .frequency_layers import Parts
 from .initialisation import Initialisation
 from .layers import HardConstraint, Network
 from .multiscale import Multiscale
 from .scales import Auto, ScaleChoice, check_scales, scale_values
 from .spread import Spread
-from .stack import check_positive, check_shape
+from .stack import check_shape
 from .tuned import Tuned
 
 SMOOTH = "smooth"
@@ -60,18 +61,8 @@ class Subspace:
         check_shape("Subspace", self.width, self.depth, self.activation)
         check_scales("Subspace", self.scales)
 
-    def build(
-        self,
-        inputs: int,
-        outputs: int,
-        *,
-        lower: Sequence[float],
-        upper: Sequence[float],
-        generator: torch.Generator,
-        dtype: torch.dtype,
-    ) -> nn.Module:
+    def build(self, frame: Frame, generator: torch.Generator) -> nn.Module:
         """Build the network on the CPU; see `Architecture.build`."""
-        check_positive("Subspace.build", inputs=inputs, outputs=outputs)
         scales = scale_values("Subspace", self.scales)
         parts = {SMOOTH: self.smooth} | {
             f"oscillating{i}": Multiscale(
@@ -79,11 +70,8 @@ class Subspace:
             )
             for i, scale in enumerate(scales[1:], 1)
         }
-        built = {
-            name: part.build(inputs, outputs, lower=lower, upper=upper, generator=generator, dtype=dtype)
-            for name, part in parts.items()
-        }
-        return Network(f"Subspace {inputs}-{len(built)} parts-{outputs}", inputs, outputs, Parts(built, scales))
+        built = {name: part.build(frame, generator) for name, part in parts.items()}
+        return Network("Subspace", f"{len(built)} parts", frame, Parts(built, scales))
 
 
 @final
