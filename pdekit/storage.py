@@ -220,7 +220,7 @@ def _digest(content: bytes) -> str:
 
 def _sealed(result: Mapping[str, Any]) -> str:
     """The text of result.json, which carries the digest of itself."""
-    text = json_text(result | {_DIGEST: _UNSEALED})
+    text = json_text({**result, _DIGEST: _UNSEALED})
     return text.replace(_UNSEALED, _digest(text.encode()))
 
 
