@@ -226,7 +226,7 @@ class Loop:
         return int(self.history.last("step")) if len(self.history) else -1
 
     def _record_if_due(self, evaluation: tuple[Mapping[str, Tensor], Tensor] | None) -> str | None:
-        due = [probe for probe in self.probes if self.step % probe.every == 0]
+        due = [probe for probe in self.probes if probe.due(self.step)]
         if not due and self.step % self.record_every:
             return None
         if self._last_row() != self.step:

@@ -130,14 +130,20 @@ class Probe:
         name: what errors call it.
         every: steps between measurements; the first is before the first update, the last after the last.
         measure: returns column names and floats; it gets no handle on the training.
+        at: measure at these steps instead, and after the last update.
     """
 
     name: str
     every: int
     measure: Callable[[], Mapping[str, float]]
+    at: frozenset[int] | None = None
 
     def __post_init__(self) -> None:
         integer(f"Probe {self.name!r}", "every", self.every)
+
+    def due(self, step: int) -> bool:
+        """Whether to measure before the update with this number, from 0."""
+        return step % self.every == 0 if self.at is None else step in self.at
 
 
 class StopRule(Protocol):

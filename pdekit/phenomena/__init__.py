@@ -13,6 +13,16 @@ from .experiment import Size as Size
 from .finding import Claim as Claim
 from .finding import Finding as Finding
 from .finding import Verdict as Verdict
+from .fitting import Fit as Fit
+from .fitting import History as History
+from .fitting import fit as fit
+from .losses import CrossEntropy as CrossEntropy
+from .losses import Loss as Loss
+from .losses import MeanSquare as MeanSquare
+from .losses import outputs as outputs
+from .records import LogSpaced as LogSpaced
+from .records import Periodic as Periodic
+from .records import Records as Records
 from .registry import CHAPTERS as CHAPTERS
 from .registry import experiments as experiments
 from .registry import select as select
