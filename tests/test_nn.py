@@ -13,6 +13,7 @@ from pdekit.nn import (
     ACTIVATIONS,
     MLP,
     Activation,
+    AntiSymmetric,
     Architecture,
     Concatenation,
     CosineSine,
@@ -25,6 +26,7 @@ from pdekit.nn import (
     Initialisation,
     LeCun,
     Monomials,
+    Perceptron,
     Polynomial,
     PowerLaw,
     ReLU,
@@ -41,7 +43,10 @@ from pdekit.nn import (
     linear,
 )
 
-ARCHITECTURES = [MLP(8, 2), MLP(8, 1, Sine(3.0), Siren()), MLP(8, 3, ReLU(2), He()), ResNet(6, 2), Polynomial(3)]
+ARCHITECTURES = [
+    *(MLP(8, 2), MLP(8, 1, Sine(3.0), Siren()), MLP(8, 3, ReLU(2), He()), ResNet(6, 2), Polynomial(3)),
+    *(Perceptron((8, 6, 4)), Perceptron((6, 4), CosineSine(), biased=False), AntiSymmetric(MLP(8, 2))),
+]
 LAWS = [Glorot(), Glorot(uniform=True, scale=0.5), He(), LeCun(uniform=True), Siren(), PowerLaw(1.5), He(bias=0.1)]
 
 
@@ -120,6 +125,28 @@ def test_the_domains_size_does_not_matter(architecture: Architecture, size: floa
     torch.testing.assert_close(values[0], values[1], rtol=1e-9, atol=1e-12)
 
 
+def test_a_perceptron_has_the_widths_asked_for() -> None:
+    network = build(Perceptron((8, 6, 4), biased=False))
+    shapes = [tuple(p.shape) for name, p in network.named_parameters() if name.endswith("weight")]
+    assert shapes == [(8, 2), (6, 8), (4, 6), (3, 4)]
+    assert sum(name.endswith("bias") for name, _ in network.named_parameters()) == 3
+    equal, reference = build(Perceptron((8, 8))), build(MLP(8, 2))
+    x = torch.rand(5, 2, dtype=torch.float64)
+    torch.testing.assert_close(equal(x), reference(x))
+
+
+def test_an_antisymmetric_network_starts_at_zero_and_moves() -> None:
+    network = build(AntiSymmetric(MLP(8, 2, init=PowerLaw(-1.0))))
+    x = torch.rand(5, 2, dtype=torch.float64)
+    assert not network(x).any()
+    network(x).sum().backward()
+    halves = list(network.parameters())
+    a, b = halves[: len(halves) // 2], halves[len(halves) // 2 :]
+    for p, q in zip(a, b, strict=True):
+        assert p.grad is not None and q.grad is not None and p.grad.any()
+        torch.testing.assert_close(p.grad, -q.grad)
+
+
 def test_scaling_maps_corners_to_corners_and_keeps_digits_far_from_the_origin() -> None:
     scaling = Scaling(Frame((1e6, -2.0), (1e6 + 1, 4.0), 1, torch.float64))
     corners = scaling(torch.tensor([[1e6, -2.0], [1e6 + 1, 4.0], [1e6 + 0.5, 1.0]], dtype=torch.float64))
@@ -177,7 +204,7 @@ def test_unknown_activation_names_the_closest() -> None:  # E3
 @pytest.mark.parametrize("architecture", ARCHITECTURES, ids=str)
 def test_wrong_input_shape_names_the_network(architecture: Architecture, shape: tuple[int, ...]) -> None:  # E1
     network = build(architecture)
-    with pytest.raises(ShapeError, match=r"(MLP|ResNet|Polynomial) 2-.*expected \(n, 2\)"):
+    with pytest.raises(ShapeError, match=r"(MLP|ResNet|Polynomial|Perceptron|AntiSymmetric) 2-.*expected \(n, 2\)"):
         network(torch.rand(shape, dtype=torch.float64))
 
 
@@ -189,6 +216,9 @@ def test_wrong_input_shape_names_the_network(architecture: Architecture, shape: 
         lambda: MLP(width=3.5),
         lambda: MLP(width=True),
         lambda: ResNet(width=0),
+        lambda: Perceptron(()),
+        lambda: Perceptron((8, 0)),
+        lambda: Perceptron((8, 3), CosineSine()),
         lambda: Polynomial(0),
         lambda: Frame((), (), 1, torch.float64),
         lambda: Frame((0.0,), (1.0,), 0, torch.float64),

@@ -7,6 +7,7 @@ from .activations import Elementwise as Elementwise
 from .activations import ReLU as ReLU
 from .activations import Sine as Sine
 from .activations import Tanh as Tanh
+from .antisymmetric import AntiSymmetric as AntiSymmetric
 from .architecture import MLP as MLP
 from .architecture import Architecture as Architecture
 from .architecture import ResNet as ResNet
@@ -55,6 +56,7 @@ from .layers import check_parameters as check_parameters
 from .multiscale import Multiscale as Multiscale
 from .multiscale import Structure as Structure
 from .multiscale import spanning as spanning
+from .perceptron import Perceptron as Perceptron
 from .phase import PhaseShift as PhaseShift
 from .polynomial import Monomials as Monomials
 from .polynomial import Polynomial as Polynomial
