@@ -16,7 +16,8 @@ from ..optim import Adam, Constant, Optimizer, Schedule
 from ..recipe import Below, Phase, Probe, Turn
 from ..train import train
 from .experiment import Context
-from .losses import Loss, MeanSquare, outputs
+from .losses import Loss, MeanSquare, Misfit, outputs
+from .perceptrons import Perceptrons
 from .records import Periodic, Records
 
 Measure = Callable[[nn.Module], Tensor]
@@ -139,6 +140,7 @@ class _Data:
     def __init__(self, network: nn.Module, x: Tensor, y: Tensor, loss: Loss, batch: int | None) -> None:
         self.network, self.x, self.y, self.batch = network, x, y, batch
         self._loss = loss
+        self._perceptrons = Perceptrons.of(network, loss) if isinstance(loss, Misfit) else None
         self._own_x, self._own_y = x.ndim == 3, x.ndim == 3 or y.ndim == 3  # whether each model has points of its own
         points = x.shape[-2] if x.ndim in (2, 3) else 0
         if not points or y.ndim <= self._own_y or y.shape[int(self._own_y)] != points:
@@ -162,9 +164,14 @@ class _Data:
         return {"x": x, "y": y}
 
     def losses(self, player: str, batch: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
-        losses, values = self._loss(self.network, batch["x"], batch["y"])
-        self.losses_now, self.outputs_now = losses.detach(), values.detach()
-        return {_TERM: losses.sum()}
+        x, y = batch["x"], batch["y"]
+        if self._perceptrons is not None:
+            found = self._perceptrons.evaluate(x, y)
+            self.losses_now, self.outputs_now, total = found.losses, found.outputs, found.total
+        else:
+            losses, values = self._loss(self.network, x, y)
+            self.losses_now, self.outputs_now, total = losses.detach(), values.detach(), losses.sum()
+        return {_TERM: total}
 
 
 @final
