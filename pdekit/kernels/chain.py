@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, TypeAlias, final
+from typing import Any, NamedTuple, TypeAlias, final
 
 import torch
 from torch import Tensor, nn
@@ -19,7 +19,15 @@ from torch.nn import functional
 from ..nn import Elementwise
 from .channels import AffineChannels, StackedChannels
 from .composition import compose, compose_affine
-from .formulas import Function, affine_backward, affine_forward
+from .formulas import (
+    Function,
+    Squares,
+    affine_backward,
+    affine_forward,
+    stacked_backward,
+    stacked_forward,
+    terms,
+)
 from .functions import has_closed_form
 from .layout import Layout
 from .workspace import Buffers, Lease, Workspace, take
@@ -89,22 +97,27 @@ class _Run:
         last, last_bias = weights[-1]
         out = value.new_empty(rows, len(value), len(last))
         for number, chunk in self.chunks(value, weights):
+            # Kept for the way back; what a chunk hands from layer to layer is the same memory each time.
             buffers = spare if self.lease is None else self.lease.chunk(number)
-            points, (weight, bias) = value[chunk], weights[0]
-            n = len(points)
-            z = torch.mm(points, weight.T, out=take(buffers, ("z", 0), (n, len(weight)), value))
-            if bias is not None:
-                z.add_(bias)
-            a = take(buffers, ("a", 0), (rows, n, len(weight)), value)
-            affine_forward(self.functions[0], layout, z, powers, a)
-            for layer, (weight, bias) in enumerate(weights[1:-1], 1):
-                z = take(buffers, ("z", layer), (rows, n, len(weight)), value)
-                torch.mm(a.flatten(0, 1), weight.T, out=z.view(rows * n, -1))
+            points, n = value[chunk], chunk.stop - chunk.start
+            for layer, (weight, bias) in enumerate(weights[:-1]):
+                width = len(weight)
+                kept = self._kept(buffers, layer, n, width, value)
+                a, shape = take(spare, ("a", width), (rows, n, width), value), (rows * n, width)
+                if layer:
+                    torch.mm(previous.flatten(0, 1), weight.T, out=kept.z.view(shape))
+                else:
+                    torch.mm(points, weight.T, out=kept.z[0])
                 if bias is not None:
-                    z[0].add_(bias)
-                a = take(buffers, ("a", layer), (rows, n, len(weight)), value)
-                self.workspace.formulas.forward(self.functions[layer], layout, z, None, a)
-            out[:, chunk] = torch.mm(a.flatten(0, 1), last.T).view(rows, n, -1)
+                    kept.z[0].add_(bias)
+                f = terms(self.functions[layer], kept.z[0], layout.order, spare, kept.value)
+                a[0].copy_(f[0])
+                if layer:
+                    stacked_forward(f, layout, kept.z, a, Squares(layout, spare, kept.squares))
+                else:
+                    affine_forward(f, layout, powers, a)
+                previous = a
+            out[:, chunk] = torch.mm(previous.flatten(0, 1), last.T).view(rows, n, -1)
         if last_bias is not None:
             out[0] += last_bias
         return out
@@ -122,22 +135,30 @@ class _Run:
         grads = [(torch.zeros_like(w), None if b is None else torch.zeros_like(b)) for w, b in weights]
         to_value = torch.empty_like(value) if wanted[0] else None
         for number, chunk in self.chunks(value, weights):
-            buffers, points = self.lease.chunk(number), value[chunk]
-            n, part = len(points), grad[:, chunk].flatten(0, 1)
+            buffers, points, n = self.lease.chunk(number), value[chunk], chunk.stop - chunk.start
+            part = grad[:, chunk].flatten(0, 1)
             _add_sum(grads[-1][1], grad[0, chunk])
             for layer in range(len(weights) - 1, 0, -1):
-                a = buffers["a", layer - 1]
-                width = a.shape[-1]
-                grads[layer][0].addmm_(part.T, a.flatten(0, 1))
-                g = take(spare, ("g", width), (rows, n, width), value)
-                torch.mm(part, weights[layer][0], out=g.view(rows * n, width))
+                # From the activations between linear layers `layer` - 1 and `layer` only z and f(z) were kept.
+                weight = weights[layer][0]
+                width = weight.shape[1]
+                kept = self._kept(buffers, layer - 1, n, width, value)
+                a = take(spare, ("a", width), (rows, n, width), value)
+                function, squares = self.functions[layer - 1], Squares(layout, spare, kept.squares, known=True)
+                f = terms(function, kept.z[0], layout.order + 1, spare, kept.value, known=True)
+                a[0].copy_(f[0])
                 if layer > 1:
-                    z, h = buffers["z", layer - 1], take(spare, ("h", width), (rows, n, width), value)
-                    self.workspace.formulas.backward(self.functions[layer - 1], layout, z, None, a, g, h)
-                    _add_sum(grads[layer - 1][1], h[0])
-                    part = h.view(rows * n, width)
-            inner = take(spare, ("inner", width), (n, width), value)
-            affine_backward(self.functions[0], layout, buffers["z", 0], fixed, a, g, inner, outer)
+                    stacked_forward(f, layout, kept.z, a, squares)
+                else:
+                    affine_forward(f, layout, fixed, a)
+                grads[layer][0].addmm_(part.T, a.flatten(0, 1))
+                g = take(spare, (f"g{layer % 2}", width), (rows, n, width), value)
+                torch.mm(part, weight, out=g.view(rows * n, width))
+                if layer > 1:
+                    stacked_backward(f, layout, kept.z, g, squares, spare)
+                    _add_sum(grads[layer - 1][1], g[0])
+                    part = g.view(rows * n, width)
+            inner = affine_backward(f, layout, fixed, g, outer, spare)
             grads[0][0].addmm_(inner.T, points)
             _add_sum(grads[0][1], inner)
             if to_value is not None:
@@ -145,6 +166,12 @@ class _Run:
         (to_first,) = torch.autograd.grad(powers, first, outer)
         grads[0][0].addmm_(to_first.T, slopes)
         return to_value, to_first @ weights[0][0] if wanted[1] else None, grads
+
+    def _kept(self, buffers: Buffers, layer: int, n: int, width: int, like: Tensor) -> _Kept:
+        """The memory of an activation's argument, value and, for a collapsed Laplacian, squared slopes."""
+        rows = self.layout.size if layer else 1
+        block = take(buffers, ("kept", layer), (rows + 2, n, width), like)
+        return _Kept(block[:rows], block[rows], block[rows + 1] if layer and self.layout.collapsed else None)
 
     def plain(self, *tensors: Tensor | None) -> Tensor:
         """The same as `forward` of value, slopes and the layers' tensors, by differentiable operations."""
@@ -161,6 +188,14 @@ class _Run:
             elif bias is not None:
                 data = torch.cat([data[:1] + bias, data[1:]])
         return data
+
+
+class _Kept(NamedTuple):
+    """What an activation leaves for the way back; its other channels are made again, which costs less than storing them."""
+
+    z: Tensor
+    value: Tensor
+    squares: Tensor | None
 
 
 class _Chain(torch.autograd.Function):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import singledispatch
 from typing import final
@@ -36,6 +36,17 @@ def derivatives(
         for _ in range(order):
             result.append(_slope(result[-1], z))
     return result if tracked else [term.detach() for term in result]
+
+
+@singledispatch
+def derivatives_into(function: Callable[[Tensor], Tensor], z: Tensor, out: Sequence[Tensor], known: bool) -> None:
+    """Write f(z), f'(z), ... to the tensors of `out`, outside autograd; `known`: out[0] holds f(z) already.
+
+    Register a version for an activation's type where memory for temporaries is worth saving.
+    """
+    terms = derivatives(function, z, len(out) - 1, out[0] if known else None)
+    for target, term in zip(out[known:], terms[known:], strict=True):
+        target.copy_(term)
 
 
 def has_closed_form(function: Callable[[Tensor], Tensor]) -> bool:
@@ -93,6 +104,21 @@ def _tanh(function: Tanh, z: Tensor, order: int, value: Tensor | None = None) ->
     if order >= 5:
         result.append((16 - 120 * t * t * slope) * slope)
     return result
+
+
+@derivatives_into.register
+def _tanh_into(function: Tanh, z: Tensor, out: Sequence[Tensor], known: bool) -> None:
+    t, *rest = out
+    if not known:
+        torch.tanh(z, out=t)
+    if rest:
+        slope = torch.addcmul(t.new_ones(()), t, t, value=-1, out=rest[0])
+    if len(rest) >= 2:
+        torch.addcmul(t.new_zeros(()), t, slope, value=-2, out=rest[1])
+    if len(rest) >= 3:
+        torch.addcmul(slope, slope, slope, value=-1.5, out=rest[2]).mul_(4)
+    for target, term in zip(rest[3:], derivatives(function, z, len(rest), t)[4:] if rest[3:] else (), strict=True):
+        target.copy_(term)
 
 
 @derivatives.register

@@ -15,8 +15,9 @@ import torch
 from torch import Tensor
 
 from .composition import compose, compose_affine
-from .formulas import EAGER, Function, affine_backward, affine_forward
+from .formulas import Function, Squares, affine_backward, affine_forward, stacked_backward, stacked_forward, terms
 from .layout import Layout
+from .workspace import Buffers, take
 
 CHUNK_BYTES = 1 << 18
 """Size of one row of a chunk; a handful of them fit a core's second-level cache."""
@@ -35,9 +36,11 @@ def compose_affine_fused(function: Function, layout: Layout, value: Tensor, powe
 class _Stacked(torch.autograd.Function):
     @staticmethod
     def forward(data: Tensor, bias: Tensor | None, function: Function, layout: Layout) -> Tensor:
-        out = torch.empty_like(data)
+        out, scratch = torch.empty_like(data), Buffers()
         for chunk in _chunks(data[0]):
-            EAGER.forward(function, layout, data[:, chunk], bias, out[:, chunk])
+            z, written = data[:, chunk], out[:, chunk]
+            f = terms(function, _argument(z, bias), layout.order, scratch, written[0])
+            stacked_forward(f, layout, z, written, Squares(layout, scratch))
         return out
 
     @staticmethod
@@ -50,10 +53,11 @@ class _Stacked(torch.autograd.Function):
         data, bias, output = ctx.saved_tensors
         if torch.is_grad_enabled():
             return *_differentiable(lambda z, b: compose(ctx.function, ctx.layout, z, b), data, bias, grad), None, None
-        inner = torch.empty_like(data)
+        layout, inner, scratch = ctx.layout, torch.empty_like(data), Buffers()
         for chunk in _chunks(data[0]):
-            z, *parts = (t[:, chunk] for t in (data, output, grad, inner))
-            EAGER.backward(ctx.function, ctx.layout, z, bias, *parts)
+            z = data[:, chunk]
+            f = terms(ctx.function, _argument(z, bias), layout.order + 1, scratch, output[0, chunk], known=True)
+            stacked_backward(f, layout, z, inner[:, chunk].copy_(grad[:, chunk]), Squares(layout, scratch), scratch)
         return inner, None if bias is None else inner[0].sum(0), None, None
 
     @staticmethod
@@ -64,9 +68,10 @@ class _Stacked(torch.autograd.Function):
 class _Affine(torch.autograd.Function):
     @staticmethod
     def forward(value: Tensor, powers: Tensor, function: Function, layout: Layout) -> Tensor:
-        out = value.new_empty(layout.size, *value.shape)
+        out, scratch = value.new_empty(layout.size, *value.shape), Buffers()
         for chunk in _chunks(value):
-            affine_forward(function, layout, value[chunk], powers, out[:, chunk])
+            f = terms(function, value[chunk], layout.order, scratch, out[0, chunk])
+            affine_forward(f, layout, powers, out[:, chunk])
         return out
 
     @staticmethod
@@ -80,10 +85,11 @@ class _Affine(torch.autograd.Function):
         if torch.is_grad_enabled():
             plain = lambda z, p: compose_affine(ctx.function, ctx.layout, z, p)  # noqa: E731
             return *_differentiable(plain, value, powers, grad), None, None
-        inner, outer = torch.empty_like(value), torch.zeros_like(powers)
+        layout, inner, outer, scratch = ctx.layout, torch.empty_like(value), torch.zeros_like(powers), Buffers()
         for chunk in _chunks(value):
-            parts = (output[:, chunk], grad[:, chunk], inner[chunk])
-            affine_backward(ctx.function, ctx.layout, value[chunk], powers, *parts, outer)
+            f = terms(ctx.function, value[chunk], layout.order + 1, scratch, output[0, chunk], known=True)
+            own = take(scratch, ("gradient", 0), tuple(grad[:, chunk].shape), grad).copy_(grad[:, chunk])
+            inner[chunk] = affine_backward(f, layout, powers, own, outer, scratch)
         return inner, outer, None, None
 
     @staticmethod
@@ -94,6 +100,10 @@ class _Affine(torch.autograd.Function):
 for _function in (_Stacked, _Affine):
     # torch binds the arguments by signature at every call; reading a stored one saves a tenth of a small step.
     _function.forward.__signature__ = inspect.signature(_function.forward)  # type: ignore[union-attr]
+
+
+def _argument(z: Tensor, bias: Tensor | None) -> Tensor:
+    return z[0] if bias is None else z[0] + bias
 
 
 def _chunks(points: Tensor) -> Iterator[slice]:

@@ -7,24 +7,18 @@ from typing import TypeAlias, final
 
 from torch import Tensor
 
-from .formulas import EAGER, Formulas
-
 Buffers: TypeAlias = dict[tuple[str, int], Tensor]
 
 
 @final
 @dataclass(frozen=True, eq=False)
 class Workspace:
-    """A pool of buffers, and the formulas by which activations fill them.
-
-    Args:
-        formulas: eager or compiled.
+    """A pool of buffers.
 
     Notes: fresh memory costs a quarter of a small step on Linux, where pages are mapped, cleared and given back each
     time. The pool keeps as much as the passes that were alive at once needed.
     """
 
-    formulas: Formulas = EAGER
     _free: list[list[Buffers]] = field(default_factory=list, repr=False)
 
     def lease(self) -> Lease:
