@@ -172,6 +172,14 @@ class MeshFileError(PdekitError, ValueError):
     """A mesh file that is damaged, empty or not supported."""
 
 
+class DataError(PdekitError, ValueError):
+    """A data file that is damaged, truncated or not what its name says."""
+
+
+class MissingDataError(PdekitError, FileNotFoundError):
+    """A data set that is not bundled and not among the user's files."""
+
+
 # Warnings --------------------------------------------------------------------------------------------------------
 
 

@@ -185,11 +185,11 @@ def _slices(layers: tuple[StackedLinear, ...], gradients: list[Tensor], group: s
     left = iter(gradients)
     result = []
     for layer in layers:
-        biased = layer.bias is not None
-        weight_gradient, bias_gradient = next(left)[group], next(left)[group] if biased else None
-        result.append(
-            _Slice(layer.weight[group], layer.bias[group] if biased else None, weight_gradient, bias_gradient)
-        )
+        weight, weight_gradient = layer.weight[group], next(left)[group]
+        if layer.bias is None:
+            result.append(_Slice(weight, None, weight_gradient, None))
+        else:
+            result.append(_Slice(weight, layer.bias[group], weight_gradient, next(left)[group]))
     return result
 
 
