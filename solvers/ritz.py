@@ -79,8 +79,10 @@ class Nitsche:
         penalty: dimensionless; must outweigh the inverse estimate of the network, |A grad u . n| <= C |grad u|.
         boundary_weight: of periodic and observation terms.
 
-    Notes: unbounded below when the penalty is too small for how steep the network gets near the boundary.
-    Good values: 20 to 100.
+    Notes: unbounded below when the penalty is too small for how steep the network gets near the boundary. Second-order
+        training finds such networks: a disk with 595 parameters had its answer after 30 natural gradients and left it
+        after 80.
+    Good values: 20 to 100; few units, and NaturalGradient(smallest=1e-9), which keeps away from steep ones.
     Reference: Liao and Ming 2021, doi:10.4208/cicp.OA-2020-0219.
     """
 

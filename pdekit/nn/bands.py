@@ -78,7 +78,8 @@ class FourierBands:
     Raises:
         ConfigError: no scales, or one that is not positive and finite.
 
-    Good values: the frequencies of the solution; a spread of 0.5 to 1, since narrow bands leave errors between them.
+    Good values: the frequencies of the solution; a spread of 0.5 to 1, since narrow bands leave errors between them. Soft
+    conditions for high accuracy: the waves are not those of the solution divided by the distance of hard ones.
     Reference: Wang, Wang, Perdikaris 2021, doi:10.1016/j.cma.2021.113938 (bands around zero, hidden layers in common);
     book, section 5.2.
     """
