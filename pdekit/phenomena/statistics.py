@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import final
 
@@ -77,6 +77,25 @@ def deviations(measured: ArrayLike, expected: ArrayLike, error: ArrayLike) -> Fl
         return np.where(exact, 0.0, gap / e)
 
 
+def by_seed(condition: ArrayLike) -> tuple[bool, ...]:
+    """Whether a condition (S, ...) holds everywhere, seed by seed: what a claim is judged by.
+
+    >>> by_seed([[True, True], [True, False]])
+    (True, False)
+    """
+    return tuple(bool(np.all(row)) for row in np.asarray(condition))
+
+
+def columns(names: Iterable[str], values: ArrayLike) -> dict[str, list[float]]:
+    """The columns of (S, n) numbers by name, one number per seed in each: what a claim reports.
+
+    >>> columns(["d = 2", "d = 5"], [[1.0, 2.0], [3.0, 4.0]])
+    {'d = 2': [1.0, 3.0], 'd = 5': [2.0, 4.0]}
+    """
+    table = np.asarray(values, dtype=np.float64)
+    return {name: column.tolist() for name, column in zip(names, table.T, strict=True)}
+
+
 @final
 @dataclass(frozen=True)
 class Slope:
@@ -108,7 +127,7 @@ def log_log_slope(x: Sequence[float] | FloatArray, y: Sequence[float] | FloatArr
         ShapeError: lengths that differ, or fewer than two distinct x.
         NonFiniteError: values that are not positive and finite.
 
-    >>> log_log_slope([1.0, 10.0, 100.0], [3.0, 0.3, 0.03]).value
+    >>> round(log_log_slope([1.0, 10.0, 100.0], [3.0, 0.3, 0.03]).value, 9)
     -1.0
     """
     a, b = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
@@ -124,4 +143,4 @@ def log_log_slope(x: Sequence[float] | FloatArray, y: Sequence[float] | FloatArr
     intercept = float(v.mean() - value * u.mean())
     rest = v - value * u - intercept
     error = float(np.sqrt(np.sum(rest**2) / (len(u) - 2) / spread)) if len(u) > 2 else float("inf")
-    return Slope(round(value, 12), error, intercept)
+    return Slope(value, error, intercept)

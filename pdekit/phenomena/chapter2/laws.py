@@ -14,11 +14,16 @@ from scipy import special
 FloatArray = NDArray[np.float64]
 
 
-def ball_volume(dim: ArrayLike, radius: ArrayLike = 1.0) -> FloatArray:
-    """2 pi^(d/2) / (d Gamma(d/2)) r^d, by logarithms: also in thousands of dimensions."""
+def log_ball_volume(dim: ArrayLike, radius: ArrayLike = 1.0) -> FloatArray:
+    """Natural logarithm of `ball_volume`, for thousands of dimensions."""
     d, r = np.asarray(dim, dtype=np.float64), np.asarray(radius, dtype=np.float64)
     with np.errstate(divide="ignore"):
-        return np.exp(0.5 * d * math.log(math.pi) - special.gammaln(0.5 * d + 1.0) + d * np.log(r))
+        return np.asarray(0.5 * d * math.log(math.pi) - special.gammaln(0.5 * d + 1.0) + d * np.log(r))
+
+
+def ball_volume(dim: ArrayLike, radius: ArrayLike = 1.0) -> FloatArray:
+    """Volume V(d) = 2 pi^(d/2) / (d Gamma(d/2)) r^d of the ball."""
+    return np.exp(log_ball_volume(dim, radius))
 
 
 def inner_share(dim: ArrayLike, thickness: ArrayLike) -> FloatArray:
