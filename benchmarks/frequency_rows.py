@@ -150,8 +150,8 @@ FOURIER_SECOND_ORDER = trained_on(  # the dual norm: the strong residual leaves 
     conditions=Enforcement.SOFT,  # hard ones leave 1e-5: the waves would have to be divided by the distance
 )
 BY_OCTAVES = trained_on(MSCALE, network=Multiscale(width=15, scales=(1.0, 2.0, 4.0, 8.0, 16.0)))  # as large as by auto
-MSCALE_AS_SD2 = trained_on(  # as many parameters, the same optimiser
-    MSCALE, network=Multiscale(width=6, scales=Auto()), training=SD2.training, collocation=SD2.collocation
+MSCALE_AS_SD2 = trained_on(  # as many parameters, the same energy, points and optimiser
+    SD2, name="mscale", formulation=Ritz(1e3), network=Multiscale(width=11, scales=Auto())
 )
 FIVE_POINTS = 0.057  # cells of degree 2 on porous: five nodes per wavelength 2/7 along an axis, two nodes per cell
 ON_DISK = MLP(width=60, depth=1, init=Spread(1.0))  # smooth: a steep one makes Nitsche's energy unbounded

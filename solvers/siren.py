@@ -15,8 +15,8 @@ from .training import Training
 def siren() -> Neural:
     """Sine network with its own law of weights, least squares of the strong residual, soft conditions.
 
-    The frequency of 5 is for equations: two derivatives multiply by its square, and at the 30 that images take the loss
-    starts with the network's own curvature.
+    The frequency of 5 is for equations: two derivatives multiply by its square. At the 30 that images take the loss starts
+    at 21 times that of u = 0, which is the network's own curvature, at 5 at 2.0 times (poisson-sine, k = 1, one seed).
     """
     return Neural(
         name="siren",

@@ -127,11 +127,11 @@ ROWS: dict[str, Row] = {
     "mscale": Row(LINE, tiny(mscale(), polish=60), 1.2e-4, (*TRAINED, "energy"), STEPS, True),
     "fourier": Row(LINE, tiny(fourier(), polish=60), 5e-4, (*TRAINED, "energy"), STEPS, True),
     "sd2": Row(LINE, TINY_PARTS, 1.2e-3, (*TRAINED, "energy", "dirichlet(boundary)", "orthogonality"), STEPS, True),
-    "siren": Row(LINE, tiny(siren(), polish=60), 0.06, (*TRAINED, "pde", "dirichlet(boundary)"), STEPS, True),
+    "siren": Row(LINE, tiny(siren(), polish=60), 4.5e-3, (*TRAINED, "pde", "dirichlet(boundary)"), STEPS, True),
     "phase": Row(
         LINE,
         dataclasses.replace(tiny(phase(), polish=60), network=PhaseShift(6, 1, (1.0, 6.0))),
-        1e-3,
+        5.6e-4,
         (*TRAINED, "energy"),
         STEPS,
         True,
