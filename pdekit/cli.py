@@ -35,6 +35,16 @@ examples:
   pdekit solve poisson-four-modes --solver hybrid --out runs/demo
   pdekit solve poisson-sine --solver pinn --set k=2 --set width=32 --steps 2000 --seed 1 --json
   pdekit export runs/demo u.vtu
+  pdekit phenomena run freq-sin-three-modes
+"""
+_PHENOMENA_EXAMPLES = """
+examples:
+  pdekit phenomena list --chapter 4
+  pdekit phenomena run freq-sin-three-modes freq-parity
+  pdekit phenomena run all --size quick --out runs/phenomena
+
+Every experiment gets a folder DIR/NAME with finding.json, arrays.npz and its figures; DIR/index.md shows them all. What
+DIR already holds of the same configuration, seeds, data and code is not run again: an interrupted `run all` goes on.
 """
 _SOLVE_EXAMPLES = """
 examples:
@@ -117,6 +127,8 @@ def _fail(arguments: argparse.Namespace, error: Exception, code: int) -> int:
 
 
 def _how_to_go_on(arguments: argparse.Namespace) -> str:
+    if arguments.command != "solve":
+        return "; the same command goes on"
     directory = arguments.resume or arguments.out
     return f"; go on with: pdekit solve --resume {directory}" if directory else "; use --out DIR to be able to resume"
 
@@ -199,6 +211,7 @@ def _parser() -> _Parser:
     plot.add_argument("--figure", choices=("field", "error", "history", "spectrum", "bands"), default="field")
     export = _add_for_run(commands, "export", "write the solution of a finished run as .vtu, .csv or .npz")
     export.add_argument("file", metavar="FILE")
+    _add_phenomena(commands)
     return parser
 
 
@@ -239,3 +252,30 @@ def _add_solve(commands: argparse._SubParsersAction[_Parser]) -> None:
     place.add_argument("--resume", metavar="DIR", help="continue the run in DIR")
     add("--quiet", action="store_true", help="no progress and no warnings on stderr")
     add("--verbose", action="store_true", help="progress lines also where stderr is no terminal")
+
+
+def _add_phenomena(commands: argparse._SubParsersAction[_Parser]) -> None:
+    text = "run the experiments of the book"
+    group = commands.add_parser("phenomena", help=text, description=text)
+    actions = group.add_subparsers(dest="action", metavar="ACTION", required=True)
+    listing = _add(actions, "list", "phenomena", "list the experiments")
+    run = _add(
+        actions,
+        "run",
+        "run_phenomena",
+        "run experiments; success means that every claim of what ran holds",
+        _PHENOMENA_EXAMPLES + _CODES,
+    )
+    for command in (listing, run):
+        command.add_argument("--chapter", metavar="N", type=int, help="only this chapter's")
+    add = run.add_argument
+    add("names", nargs="+", metavar="NAME", help="names of `pdekit phenomena list`, or all")
+    add(
+        "--size", choices=("quick", "full"), default="quick", help="a minute each, or the source's size (default quick)"
+    )
+    add("--seed", metavar="N", type=int, default=0, help="the first of the seeds (default 0)")
+    add("--out", metavar="DIR", default="runs/phenomena", help="folder of results (default runs/phenomena)")
+    add("--data", metavar="DIR", help="folder of data sets: MNIST, CIFAR-10, image.png")
+    add("--jobs", metavar="N", type=int, help="experiments side by side (default: the number of cores)")
+    add("--again", action="store_true", help="run also what DIR already holds")
+    add("--quiet", action="store_true", help="no progress on stderr")

@@ -28,6 +28,7 @@ from .solver import Solver, solve
 from .storage import load, stored_problem, stored_solver
 
 SUCCESS: Final = 0
+FAILURE: Final = 1
 NOT_MET: Final = 3
 """The run ended, but did not meet the tolerance or is not trusted."""
 
@@ -254,6 +255,45 @@ def _assignments(texts: list[str]) -> dict[str, str]:
             raise ConfigError(f"--set: got {text!r}, expected key=value, such as width=64")
         options[key.strip()] = value.strip()
     return options
+
+
+# Phenomena ---------------------------------------------------------------------------------------------------------
+
+
+def phenomena(arguments: argparse.Namespace) -> Output:
+    """The experiments."""
+    from .phenomena import registry
+
+    found = registry.experiments(arguments.chapter)
+    rows = [{"id": e.id, "chapter": e.chapter, "source": e.source, "title": e.title} for e in found]
+    return Output(_columns([(e.id, f"{e.title} ({e.source})") for e in found]), {"experiments": rows})
+
+
+def run_phenomena(arguments: argparse.Namespace) -> Output:
+    """Run experiments; their claims are the result."""
+    from .interrupt import raising_interrupts
+    from .phenomena import Size, Verdict, index, observer, run
+
+    with raising_interrupts(f"what had finished is in {arguments.out}"):
+        report = run(
+            arguments.names,
+            size=Size[arguments.size.upper()],
+            seed=arguments.seed,
+            out=arguments.out,
+            data=arguments.data,
+            jobs=arguments.jobs,
+            chapter=arguments.chapter,
+            again=arguments.again,
+            observer=observer.Silent() if arguments.quiet else observer.Console(sys.stderr),
+        )
+    verdicts = {outcome.verdict for outcome in report.outcomes}
+    code = SUCCESS if report.success else FAILURE if Verdict.ERROR in verdicts else NOT_MET
+    data = {
+        "success": report.success,
+        "experiments": [dict(outcome.record) for outcome in report.outcomes],
+        "index": str(report.index),
+    }
+    return Output(index.as_text(report.outcomes), data, code, f"index in {report.index}")
 
 
 # Text --------------------------------------------------------------------------------------------------------------

@@ -180,6 +180,10 @@ class MissingDataError(PdekitError, FileNotFoundError):
     """A data set that is not bundled and not among the user's files."""
 
 
+class SweepError(PdekitError, RuntimeError):
+    """A function failed for one of the values it was mapped over; the message names the value."""
+
+
 # Warnings --------------------------------------------------------------------------------------------------------
 
 

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import signal
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Any, final
+
+_CAUGHT = (signal.SIGINT, signal.SIGTERM)
 
 
 @final
@@ -32,8 +36,6 @@ class InterruptGuard:
     Outside the main thread, where Python delivers no signals, it does nothing.
     """
 
-    _CAUGHT = (signal.SIGINT, signal.SIGTERM)
-
     def __init__(self, enabled: bool) -> None:
         """Guard if `enabled`."""
         self.received: signal.Signals | None = None
@@ -43,7 +45,7 @@ class InterruptGuard:
     def __enter__(self) -> InterruptGuard:
         """Take over the handlers."""
         if self._enabled and threading.current_thread() is threading.main_thread():
-            self._previous = {number: signal.signal(number, self._note) for number in self._CAUGHT}
+            self._previous = {number: signal.signal(number, self._note) for number in _CAUGHT}
         return self
 
     def __exit__(
@@ -58,3 +60,28 @@ class InterruptGuard:
         if self.received is not None:
             raise Interrupted(signal.Signals(number), "interrupted twice: stopped within a step, without saving")
         self.received = signal.Signals(number)
+
+
+@contextmanager
+def raising_interrupts(message: str) -> Iterator[None]:
+    """Within it SIGINT and SIGTERM raise `Interrupted` at once: for work whose finished parts are on the disk already.
+
+    Outside the main thread it does nothing.
+
+    Args:
+        message: what the error says behind the signal's name.
+    """
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        received = signal.Signals(number)
+        raise Interrupted(received, f"{received.name}; {message}")
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    previous = {number: signal.signal(number, interrupt) for number in _CAUGHT}
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)

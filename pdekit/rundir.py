@@ -234,6 +234,10 @@ def _unwritable(path: Path, error: OSError) -> OSError:
             f"run directory {str(path)!r}: got a place that cannot be written, expected a writable one",
             str(path),
         )
+    if error.errno in {errno.EEXIST, errno.ENOTDIR}:
+        return NotADirectoryError(
+            error.errno, f"run directory {str(path)!r}: got a file in its place, expected a directory or a new name"
+        )
     return error
 
 

@@ -26,3 +26,8 @@ from .records import Records as Records
 from .registry import CHAPTERS as CHAPTERS
 from .registry import experiments as experiments
 from .registry import select as select
+from .runner import Report as Report
+from .runner import run as run
+from .runner import run_experiments as run_experiments
+from .store import Outcome as Outcome
+from .sweep import sweep as sweep

@@ -30,6 +30,7 @@ class Verdict(Enum):
     PASS = "every claim holds"
     FAIL = "a claim does not hold"
     NOT_RUN = "its data are not here"
+    ERROR = "it ended with an error"
 
     def __str__(self) -> str:
         """The name as tables print it."""

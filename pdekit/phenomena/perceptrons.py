@@ -16,7 +16,6 @@ import torch
 from torch import Tensor, nn
 
 from ..kernels.functions import derivatives
-from ..kernels.workspace import Buffers, take
 from ..nn import Dilation, Elementwise, Scaling, Tanh
 from ..nn.combined import fan_out
 from ..nn.stacked import Stacked, StackedLinear
@@ -54,7 +53,7 @@ class Perceptrons:
     layers: tuple[StackedLinear, ...]
     functions: tuple[Function, ...]
     misfit: Misfit
-    _memory: Buffers = field(default_factory=dict, repr=False)
+    _memory: dict[tuple[str, int], Tensor] = field(default_factory=dict, repr=False)
 
     @classmethod
     def of(cls, network: nn.Module, misfit: Misfit) -> Perceptrons | None:
@@ -106,7 +105,11 @@ class Perceptrons:
         """Losses and outputs of a group; writes its gradients."""
 
         def room(name: str, number: int, width: int) -> Tensor:
-            return take(self._memory, (name, number), (size, x.shape[1], width), x)[: len(x)]
+            shape = (size, x.shape[1], width)
+            found = self._memory.get((name, number))
+            if found is None or found.shape != shape or found.dtype != x.dtype:
+                found = self._memory[name, number] = x.new_empty(shape)
+            return found[: len(x)]
 
         values, arguments = [x], []
         for number, (layer, function) in enumerate(zip(layers, self.functions, strict=False)):
