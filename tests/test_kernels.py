@@ -30,6 +30,7 @@ from pdekit.kernels import (
 from pdekit.kernels.composition import compose, compose_affine
 from pdekit.kernels.fused import compose_affine_fused, compose_fused
 from pdekit.kernels.layout import layout_of
+from pdekit.kernels.native import library
 from pdekit.nn import (
     MLP,
     Activation,
@@ -474,6 +475,7 @@ def test_long_runs_get_the_compiled_kernel_where_a_compiler_is_found(monkeypatch
 def test_compiled_kernel_falls_back_where_there_is_no_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
     monkeypatch.delenv("CXX", raising=False)
+    monkeypatch.setattr("pdekit.kernels.compiled.library", library.__wrapped__)
     network, x, plan = build(MLP(4, 1), 2), points(2), Plan(frozenset({()}), (0, 1))
     assert_close(CompiledKernel()(network, x, plan).channels, ForwardKernel()(network, x, plan).channels)
 
@@ -486,6 +488,7 @@ def test_compiled_kernel_falls_back_where_compiling_fails(monkeypatch: pytest.Mo
         return fail
 
     monkeypatch.setattr(torch, "compile", broken)
+    monkeypatch.setattr("pdekit.kernels.compiled.library", lambda: None)
     monkeypatch.setattr("pdekit.kernels.compiled.compiler_found", lambda device: True)
     network, x, plan = build(MLP(4, 1), 2), points(2), Plan(frozenset({()}), (0, 1))
     assert_close(CompiledKernel()(network, x, plan).channels, ForwardKernel()(network, x, plan).channels)
@@ -502,6 +505,7 @@ def test_compiled_kernel_falls_back_where_the_way_back_fails_to_compile(monkeypa
             raise ImportError("invalid ELF header")
 
     monkeypatch.setattr(torch, "compile", lambda function, **options: lambda x: Broken.apply(function(x)))
+    monkeypatch.setattr("pdekit.kernels.compiled.library", lambda: None)
     monkeypatch.setattr("pdekit.kernels.compiled.compiler_found", lambda device: True)
     network, x, plan = build(MLP(4, 1), 2), points(2), Plan(frozenset({()}), (0, 1))
     found, expected = CompiledKernel()(network, x, plan), ForwardKernel()(network, x, plan)
@@ -511,7 +515,8 @@ def test_compiled_kernel_falls_back_where_the_way_back_fails_to_compile(monkeypa
 
 @pytest.mark.slow
 @pytest.mark.parametrize("device", DEVICES)
-def test_compiled_kernel_equals_the_forward_kernel(device: str) -> None:
+def test_compiled_kernel_equals_the_forward_kernel(device: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pdekit.kernels.compiled.library", lambda: None)  # torch.compile; see test_kernels_native.py
     kernel = CompiledKernel()
     for name in ("tanh", "sine", "hard, with rules"):
         network = NETWORKS[name](2).to(device)

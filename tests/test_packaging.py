@@ -1,4 +1,4 @@
-"""The wheel holds exactly the Python files on disk, where `import` finds them."""
+"""The wheel holds exactly the source files on disk, where `import` finds them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def on_disk() -> set[str]:
         str(Path(place) / file.relative_to(ROOT / directory))
         for directory, place in PLACES.items()
         for file in (ROOT / directory).rglob("*.py")
-    } | {"pdekit/py.typed"}
+    } | {"pdekit/py.typed", "pdekit/kernels/channels.cpp"}
 
 
 @pytest.fixture(scope="module")

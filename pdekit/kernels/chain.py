@@ -19,18 +19,11 @@ from torch.nn import functional
 from ..nn import Elementwise
 from .channels import AffineChannels, StackedChannels
 from .composition import compose, compose_affine
-from .formulas import (
-    Function,
-    Squares,
-    affine_backward,
-    affine_forward,
-    stacked_backward,
-    stacked_forward,
-    terms,
-)
+from .formulas import Function
 from .functions import has_closed_form
 from .layout import Layout
-from .workspace import Buffers, Lease, Workspace, take
+from .scratch import Buffers, take
+from .workspace import Lease, Workspace
 
 Weights: TypeAlias = list[tuple[Tensor, Tensor | None]]
 
@@ -65,6 +58,12 @@ def chain_of(layers: Sequence[nn.Module]) -> Chain | None:
     return Chain(linears, functions) if fits and all(map(has_closed_form, functions)) else None
 
 
+def has_chain(network: nn.Module) -> bool:
+    """Whether part of the network, from some layer to the end of a row, is a chain."""
+    rows = (list(module) for module in network.modules() if isinstance(module, nn.Sequential))
+    return any(chain_of(row[i:]) is not None for row in rows for i in range(len(row)))
+
+
 def chained(chain: Chain, channels: AffineChannels, workspace: Workspace) -> StackedChannels:
     """Return the channels of the chain, for layouts of order at most 2."""
     tensors = (channels.value, channels.slopes, *(t for layer in chain.linears for t in (layer.weight, layer.bias)))
@@ -93,31 +92,28 @@ class _Run:
 
     def forward(self, value: Tensor, slopes: Tensor, weights: Weights) -> Tensor:
         layout, rows, spare = self.layout, self.layout.size, Buffers()
+        formulas = self.workspace.formulas(spare)
         powers = AffineChannels(layout, value, slopes @ weights[0][0].T).powers()
         last, last_bias = weights[-1]
         out = value.new_empty(rows, len(value), len(last))
         for number, chunk in self.chunks(value, weights):
             # Kept for the way back; what a chunk hands from layer to layer is the same memory each time.
             buffers = spare if self.lease is None else self.lease.chunk(number)
-            points, n = value[chunk], chunk.stop - chunk.start
+            previous, n = value[chunk], chunk.stop - chunk.start
             for layer, (weight, bias) in enumerate(weights[:-1]):
                 width = len(weight)
                 kept = self._kept(buffers, layer, n, width, value)
-                a, shape = take(spare, ("a", width), (rows, n, width), value), (rows * n, width)
-                if layer:
-                    torch.mm(previous.flatten(0, 1), weight.T, out=kept.z.view(shape))
-                else:
-                    torch.mm(points, weight.T, out=kept.z[0])
+                torch.mm(previous, weight.T, out=kept.z.view(-1, width))
                 if bias is not None:
                     kept.z[0].add_(bias)
-                f = terms(self.functions[layer], kept.z[0], layout.order, spare, kept.value)
-                a[0].copy_(f[0])
+                a = take(spare, ("a", width), (rows, n, width), value)
+                f = formulas.terms(self.functions[layer], kept.z[0], layout.order, kept.value)
                 if layer:
-                    stacked_forward(f, layout, kept.z, a, Squares(layout, spare, kept.squares))
+                    formulas.forward(f, layout, kept.z, a, kept.squares, known=False)
                 else:
-                    affine_forward(f, layout, powers, a)
-                previous = a
-            out[:, chunk] = torch.mm(previous.flatten(0, 1), last.T).view(rows, n, -1)
+                    formulas.affine_forward(f, layout, powers, a)
+                previous = a.flatten(0, 1)
+            out[:, chunk] = torch.mm(previous, last.T).view(rows, n, -1)
         if last_bias is not None:
             out[0] += last_bias
         return out
@@ -128,6 +124,7 @@ class _Run:
         """Gradients with respect to value and slopes, where wanted, and to all weights."""
         assert self.lease is not None
         layout, rows, spare = self.layout, self.layout.size, Buffers()
+        formulas = self.workspace.formulas(spare)
         first = (slopes @ weights[0][0].T).requires_grad_()
         with torch.enable_grad():
             powers = AffineChannels(layout, value, first).powers()
@@ -144,21 +141,19 @@ class _Run:
                 width = weight.shape[1]
                 kept = self._kept(buffers, layer - 1, n, width, value)
                 a = take(spare, ("a", width), (rows, n, width), value)
-                function, squares = self.functions[layer - 1], Squares(layout, spare, kept.squares, known=True)
-                f = terms(function, kept.z[0], layout.order + 1, spare, kept.value, known=True)
-                a[0].copy_(f[0])
+                f = formulas.terms(self.functions[layer - 1], kept.z[0], layout.order + 1, kept.value, known=True)
                 if layer > 1:
-                    stacked_forward(f, layout, kept.z, a, squares)
+                    formulas.forward(f, layout, kept.z, a, kept.squares, known=True)
                 else:
-                    affine_forward(f, layout, fixed, a)
+                    formulas.affine_forward(f, layout, fixed, a)
                 grads[layer][0].addmm_(part.T, a.flatten(0, 1))
                 g = take(spare, (f"g{layer % 2}", width), (rows, n, width), value)
                 torch.mm(part, weight, out=g.view(rows * n, width))
                 if layer > 1:
-                    stacked_backward(f, layout, kept.z, g, squares, spare)
+                    formulas.backward(f, layout, kept.z, g, kept.squares)
                     _add_sum(grads[layer - 1][1], g[0])
                     part = g.view(rows * n, width)
-            inner = affine_backward(f, layout, fixed, g, outer, spare)
+            inner = formulas.affine_backward(f, layout, fixed, g, outer)
             grads[0][0].addmm_(inner.T, points)
             _add_sum(grads[0][1], inner)
             if to_value is not None:

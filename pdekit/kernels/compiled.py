@@ -1,10 +1,8 @@
-"""Forward propagation through torch.compile: the same numbers, fewer passes over memory, after a wait."""
+"""Forward propagation in compiled code: the same numbers, fewer passes over memory, after a wait."""
 
 from __future__ import annotations
 
 import importlib.util
-import os
-import shutil
 import subprocess
 import types
 from collections.abc import Callable, Hashable
@@ -14,10 +12,13 @@ from typing import TypeAlias, final
 import torch
 from torch import Tensor, nn
 
+from .chain import has_chain
 from .checks import check_placement
 from .forward import channels_of, read
 from .layout import layout_of
+from .native import NATIVE_TYPES, host_compiler, library, native_formulas
 from .plan import Derivatives, Plan
+from .workspace import Workspace
 
 Pass: TypeAlias = Callable[[Tensor], Tensor]
 
@@ -25,24 +26,30 @@ Pass: TypeAlias = Callable[[Tensor], Tensor]
 @final
 @dataclass(frozen=True)
 class CompiledKernel:
-    """`ForwardKernel` compiled once per network, plan and batch shape; kept as long as this object lives.
+    """`ForwardKernel` in compiled code.
 
-    Where no compiler is found, or it fails, the same pass runs uncompiled. On a GPU the pass is captured in a graph,
-    which removes the cost of launching its kernels.
+    On the CPU, plans of order at most 2 of networks that have rows of linear layers and activations run with the formulas of
+    channels.cpp between the products (see native.py). Everything else goes through torch.compile once per network, plan
+    and batch shape, kept as long as this object lives; on a GPU the pass is captured in a graph as well, which removes the
+    cost of launching its kernels. Where no compiler is found, or it fails, the same pass runs uncompiled.
 
     Args:
-        most_shapes: how many different passes are compiled; further ones run uncompiled.
+        most_shapes: how many different passes go through torch.compile; further ones run uncompiled.
 
-    Notes: compiling takes 10 to 60 s on two cores; `select_kernel` weighs that against the length of the run.
+    Notes: channels.cpp takes a second to compile, torch.compile 10 to 60 s on two cores; `select_kernel` weighs that
+    against the length of the run.
     """
 
     most_shapes: int = 8
+    _workspace: Workspace = field(default_factory=lambda: Workspace(native_formulas), repr=False, compare=False)
     _passes: dict[Hashable, Pass] = field(default_factory=dict, repr=False, compare=False)
 
     def __call__(self, network: nn.Module, x: Tensor, plan: Plan) -> Derivatives:
         """Return the planned derivatives of `network` at `x` (n, d), differentiable in the parameters."""
         check_placement(network, x)
         layout = layout_of(plan)
+        if runs_natively(network, plan, x.device) and x.dtype in NATIVE_TYPES and library() is not None:
+            return read(layout, channels_of(network, x, layout, self._workspace))
 
         def uncompiled(points: Tensor) -> Tensor:
             return channels_of(network, points, layout)
@@ -57,11 +64,14 @@ class CompiledKernel:
         return read(layout, self._passes[key](x))
 
 
+def runs_natively(network: nn.Module, plan: Plan, device: torch.device) -> bool:
+    """Whether channels.cpp serves this network and plan."""
+    return device.type == "cpu" and plan.order <= 2 and has_chain(network)
+
+
 def compiler_found(device: torch.device) -> bool:
     """Whether this machine has what torch.compile needs for `device`: a C++ compiler, for CUDA Triton as well."""
-    names = (os.environ.get("CXX", ""), "g++", "clang++", "c++")
-    host = any(shutil.which(name) for name in names if name)
-    return host and (device.type == "cpu" or importlib.util.find_spec("triton") is not None)
+    return host_compiler() is not None and (device.type == "cpu" or importlib.util.find_spec("triton") is not None)
 
 
 def _compiled(network: nn.Module, uncompiled: Pass, x: Tensor) -> Pass:

@@ -15,9 +15,8 @@ import torch
 from torch import Tensor
 
 from .composition import compose, compose_affine
-from .formulas import Function, Squares, affine_backward, affine_forward, stacked_backward, stacked_forward, terms
+from .formulas import Eager, Function
 from .layout import Layout
-from .workspace import Buffers, take
 
 CHUNK_BYTES = 1 << 18
 """Size of one row of a chunk; a handful of them fit a core's second-level cache."""
@@ -36,11 +35,11 @@ def compose_affine_fused(function: Function, layout: Layout, value: Tensor, powe
 class _Stacked(torch.autograd.Function):
     @staticmethod
     def forward(data: Tensor, bias: Tensor | None, function: Function, layout: Layout) -> Tensor:
-        out, scratch = torch.empty_like(data), Buffers()
+        out, formulas = torch.empty_like(data), Eager()
         for chunk in _chunks(data[0]):
             z, written = data[:, chunk], out[:, chunk]
-            f = terms(function, _argument(z, bias), layout.order, scratch, written[0])
-            stacked_forward(f, layout, z, written, Squares(layout, scratch))
+            f = formulas.terms(function, _argument(z, bias), layout.order, written[0])
+            formulas.forward(f, layout, z, written, None, known=False)
         return out
 
     @staticmethod
@@ -53,11 +52,11 @@ class _Stacked(torch.autograd.Function):
         data, bias, output = ctx.saved_tensors
         if torch.is_grad_enabled():
             return *_differentiable(lambda z, b: compose(ctx.function, ctx.layout, z, b), data, bias, grad), None, None
-        layout, inner, scratch = ctx.layout, torch.empty_like(data), Buffers()
+        layout, inner, formulas = ctx.layout, torch.empty_like(data), Eager()
         for chunk in _chunks(data[0]):
             z = data[:, chunk]
-            f = terms(ctx.function, _argument(z, bias), layout.order + 1, scratch, output[0, chunk], known=True)
-            stacked_backward(f, layout, z, inner[:, chunk].copy_(grad[:, chunk]), Squares(layout, scratch), scratch)
+            f = formulas.terms(ctx.function, _argument(z, bias), layout.order + 1, output[0, chunk], known=True)
+            formulas.backward(f, layout, z, inner[:, chunk].copy_(grad[:, chunk]), None)
         return inner, None if bias is None else inner[0].sum(0), None, None
 
     @staticmethod
@@ -68,10 +67,10 @@ class _Stacked(torch.autograd.Function):
 class _Affine(torch.autograd.Function):
     @staticmethod
     def forward(value: Tensor, powers: Tensor, function: Function, layout: Layout) -> Tensor:
-        out, scratch = value.new_empty(layout.size, *value.shape), Buffers()
+        out, formulas = value.new_empty(layout.size, *value.shape), Eager()
         for chunk in _chunks(value):
-            f = terms(function, value[chunk], layout.order, scratch, out[0, chunk])
-            affine_forward(f, layout, powers, out[:, chunk])
+            f = formulas.terms(function, value[chunk], layout.order, out[0, chunk])
+            formulas.affine_forward(f, layout, powers, out[:, chunk])
         return out
 
     @staticmethod
@@ -85,11 +84,10 @@ class _Affine(torch.autograd.Function):
         if torch.is_grad_enabled():
             plain = lambda z, p: compose_affine(ctx.function, ctx.layout, z, p)  # noqa: E731
             return *_differentiable(plain, value, powers, grad), None, None
-        layout, inner, outer, scratch = ctx.layout, torch.empty_like(value), torch.zeros_like(powers), Buffers()
+        layout, inner, outer, formulas = ctx.layout, torch.empty_like(value), torch.zeros_like(powers), Eager()
         for chunk in _chunks(value):
-            f = terms(ctx.function, value[chunk], layout.order + 1, scratch, output[0, chunk], known=True)
-            own = take(scratch, ("gradient", 0), tuple(grad[:, chunk].shape), grad).copy_(grad[:, chunk])
-            inner[chunk] = affine_backward(f, layout, powers, own, outer, scratch)
+            f = formulas.terms(ctx.function, value[chunk], layout.order + 1, output[0, chunk], known=True)
+            inner[chunk] = formulas.affine_backward(f, layout, powers, grad[:, chunk].clone(), outer)
         return inner, outer, None, None
 
     @staticmethod

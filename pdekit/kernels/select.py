@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from .checks import check_smoothness
-from .compiled import CompiledKernel, compiler_found
+from .compiled import CompiledKernel, compiler_found, runs_natively
 from .forward import ForwardKernel
 from .layout import layout_of
 from .plan import Kernel, Plan
@@ -15,7 +15,8 @@ from .rules import has_closed_forms, has_rule
 
 # Measured on two cores, see benchmarks/kernels.md; orders of magnitude are enough here.
 COMPILE_SECONDS = 40.0
-SECONDS_PER_UNIT = 1.5e-8  # of an uncompiled step, per channel, point and hidden unit
+NATIVE_SECONDS = 2.0
+SECONDS_PER_UNIT = 1.0e-8  # of an uncompiled step, per channel, point and hidden unit
 SAVED_FRACTION = 0.4
 GPU_SECONDS_SAVED = 2e-3  # per step: launches of small kernels
 REPAYMENT = 2.0  # a run must save this many times what compiling costs
@@ -44,4 +45,5 @@ def select_kernel(
     units = sum(module.out_features for module in network.modules() if isinstance(module, nn.Linear))
     step = SAVED_FRACTION * SECONDS_PER_UNIT * layout_of(plan).size * points * units
     saved = steps_expected * (GPU_SECONDS_SAVED if device.type == "cuda" else step)
-    return CompiledKernel() if saved > REPAYMENT * COMPILE_SECONDS else ForwardKernel()
+    wait = NATIVE_SECONDS if runs_natively(network, plan, device) else COMPILE_SECONDS
+    return CompiledKernel() if saved > REPAYMENT * wait else ForwardKernel()

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TypeAlias, final
+from typing import final
 
-from torch import Tensor
-
-Buffers: TypeAlias = dict[tuple[str, int], Tensor]
+from .formulas import Eager, Formulas
+from .scratch import Buffers
 
 
 @final
 @dataclass(frozen=True, eq=False)
 class Workspace:
-    """A pool of buffers.
+    """A pool of buffers, and the formulas by which activations fill them.
+
+    Args:
+        formulas: makes them, given memory for temporaries.
 
     Notes: fresh memory costs a quarter of a small step on Linux, where pages are mapped, cleared and given back each
     time. The pool keeps as much as the passes that were alive at once needed.
     """
 
+    formulas: Callable[[Buffers], Formulas] = Eager
     _free: list[list[Buffers]] = field(default_factory=list, repr=False)
 
     def lease(self) -> Lease:
@@ -41,11 +45,3 @@ class Lease:
 
     def __del__(self) -> None:
         self._pool.append(self._chunks)
-
-
-def take(buffers: Buffers, name: tuple[str, int], shape: tuple[int, ...], like: Tensor) -> Tensor:
-    """The buffer of that name; made anew, of the type of `like`, unless it has the shape."""
-    found = buffers.get(name)
-    if found is None or found.shape != shape or found.dtype != like.dtype or found.device != like.device:
-        found = buffers[name] = like.new_empty(shape)
-    return found
