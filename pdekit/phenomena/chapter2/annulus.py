@@ -8,14 +8,15 @@ from functools import partial
 from typing import TYPE_CHECKING, final
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import stats
 
 from ...plot_style import INK, PALETTE, grid_lines
 from ..experiment import Context, Experiment
 from ..finding import Claim, Finding
 from ..statistics import by_seed, columns, in_blocks, share_error
 from .panels import Sampled, histograms
+from .scan import each_dimension
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -49,20 +50,12 @@ class Annulus:
 
 def run(config: Annulus, context: Context) -> Finding:
     """Norms of normal samples against the chi law; lengths of sums of noise in one and in many dimensions."""
-    dims, seeds = config.dims, context.seeds
-    norms = np.empty((len(seeds), len(dims), config.samples))
-    low = np.empty((len(seeds), config.walks, config.steps))
-    high = np.empty((len(seeds), config.high_walks, config.steps))
-    for row, seed in enumerate(seeds):
-        for column, dim in enumerate(dims):
-            context.report(f"seed {seed}, d = {dim}", (row + column / len(dims)) / len(seeds))
-            draw = partial(_norms, dim, context.numpy_generator(seed, "normal", dim))
-            norms[row, column] = in_blocks(config.samples, dim, draw)
-        for dim, into in ((1, low), (config.high, high)):
-            draw = partial(_lengths, config.steps, dim, context.numpy_generator(seed, "sums", dim))
-            into[row] = in_blocks(into.shape[1], config.steps * dim, draw)
-    laws = [stats.chi(dim) for dim in dims]
-    p = np.array([[stats.kstest(x, law.cdf).pvalue for x, law in zip(row, laws, strict=True)] for row in norms])
+    dims = config.dims
+    norms = each_dimension(context, "normal", dims, partial(_norms, config.samples))
+    low = each_dimension(context, "sums", (1,), partial(_lengths, config.steps, config.walks))[:, 0]
+    high = each_dimension(context, "sums", (config.high,), partial(_lengths, config.steps, config.high_walks))[:, 0]
+    laws = [scipy.stats.chi(dim) for dim in dims]
+    p = np.array([[scipy.stats.kstest(x, law.cdf).pvalue for x, law in zip(row, laws, strict=True)] for row in norms])
     mean, spread = norms.mean(axis=2), norms.std(axis=2, ddof=1)
     off = np.abs(np.stack([mean / [law.mean() for law in laws], spread / [law.std() for law in laws]], axis=1) - 1.0)
     expected = math.erf(config.near / math.sqrt(2.0))  # of one dimension; in d dimensions chi(d) < near sqrt(d)
@@ -117,16 +110,16 @@ def run(config: Annulus, context: Context) -> Finding:
     )
 
 
-def _norms(dim: int, generator: np.random.Generator, count: int) -> FloatArray:
-    return np.linalg.norm(generator.standard_normal((count, dim)), axis=1)
+def _norms(samples: int, dim: int, generator: np.random.Generator) -> FloatArray:
+    return in_blocks(samples, dim, lambda count: np.linalg.norm(generator.standard_normal((count, dim)), axis=1))
 
 
-def _lengths(steps: int, dim: int, generator: np.random.Generator, count: int) -> FloatArray:
-    """|S_1|, ..., |S_T| of sums of standard normal steps, (count, T)."""
-    sums = np.zeros((count, dim))
-    lengths = np.empty((count, steps))
+def _lengths(steps: int, walks: int, dim: int, generator: np.random.Generator) -> FloatArray:
+    """|S_1|, ..., |S_T| of sums of standard normal steps, (walks, T)."""
+    sums = np.zeros((walks, dim))
+    lengths = np.empty((walks, steps))
     for step in range(steps):
-        sums += generator.standard_normal((count, dim))
+        sums += generator.standard_normal((walks, dim))
         lengths[:, step] = np.linalg.norm(sums, axis=1)
     return lengths
 
@@ -143,7 +136,7 @@ def _share_ever_back(config: Annulus, lengths: FloatArray, dim: int) -> FloatArr
 
 
 def _draw_norms(dims: tuple[int, ...], norms: FloatArray, figure: Figure) -> None:
-    panels = [Sampled(d, x, stats.chi(d).pdf, math.sqrt(d)) for d, x in zip(dims, norms, strict=True)]
+    panels = [Sampled(d, x, scipy.stats.chi(d).pdf, math.sqrt(d)) for d, x in zip(dims, norms, strict=True)]
     histograms(figure, panels, "distance from the origin", r"$\sqrt{d}$")
 
 

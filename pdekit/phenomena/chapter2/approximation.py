@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 from functools import partial
 from typing import TYPE_CHECKING, final
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.interpolate import RegularGridInterpolator
 
 from ...discrete import Grid, GridFunction, Interpolation
 from ...plot_style import PALETTE, grid_lines
 from ..experiment import Context, Experiment
 from ..finding import Claim, Finding
 from ..statistics import by_seed, columns, log_log_slope
+from .scan import each_dimension
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -53,49 +55,46 @@ class Approximation:
     points: int = 10_000
     target: float = 0.01
 
+    def per_axis(self, dim: int) -> NDArray[np.int64]:
+        """Samples per axis of the grids in one dimension, ascending."""
+        return np.geomspace(self.coarsest, self.finest[dim - 1], self.grids).round().astype(np.int64)
+
 
 def run(config: Approximation, context: Context) -> Finding:
     """Root mean square errors of two interpolations against the number of samples, in each dimension."""
     dims = range(1, len(config.finest) + 1)
-    cases = [(method, dim) for method in Method for dim in dims]
-    per_axis = {
-        dim: np.unique(np.geomspace(config.coarsest, config.finest[dim - 1], config.grids).round().astype(int))
-        for dim in dims
-    }
-    slopes = np.empty((len(context.seeds), len(cases)))
-    needed = np.empty_like(slopes)
-    errors: dict[tuple[Method, int], list[FloatArray]] = {case: [] for case in cases}
-    for row, seed in enumerate(context.seeds):
-        for column, (method, dim) in enumerate(cases):
-            context.report(f"seed {seed}, {method}, d = {dim}", (row + column / len(cases)) / len(context.seeds))
-            x = context.numpy_generator(seed, "points", dim).random((config.points, dim))
-            error = np.array([_error(method, int(q), x) for q in per_axis[dim]])
-            errors[method, dim].append(error)
-            line = log_log_slope(per_axis[dim].astype(float) ** dim, error)
-            slopes[row, column], needed[row, column] = line.value, line.solve(config.target)
-    wanted = np.array([-method.value / dim for method, dim in cases])
-    names = [f"s = {method.value}, d = {dim}" for method, dim in cases]
+    error = each_dimension(context, "points", dims, partial(_errors, config))  # (seeds, dims, methods, grids)
+    samples = np.stack([config.per_axis(dim).astype(float) ** dim for dim in dims])
+    cases = [(i, j) for j in range(len(Method)) for i in range(len(dims))]
+    lines = [[log_log_slope(samples[i], one[i, j]) for i, j in cases] for one in error]
+    slopes = np.array([[line.value for line in row] for row in lines])
+    needed = np.array([[line.solve(config.target) for line in row] for row in lines]).mean(axis=0)
+    powers = [method.value for method in Method]
+    wanted = np.array([-powers[j] / dims[i] for i, j in cases])
+    names = [f"s = {powers[j]}, d = {dims[i]}" for i, j in cases]
     return Finding(
         claims=(
             Claim.over_seeds(
                 "the error of approximating from n samples is about n^(-s/d), s the smoothness that the method uses",
                 "slope within 15 % of -s/d for nearest neighbours (s = 1) and multilinear interpolation (s = 2), d = 1 to "
-                f"{len(config.finest)}",
+                f"{len(dims)}",
                 columns((f"slope, {name}" for name in names), slopes),
                 by_seed(np.abs(slopes / wanted - 1.0) <= 0.15),
             ),
         ),
-        arrays={
-            **{f"samples_{dim}": q.astype(float) ** dim for dim, q in per_axis.items()},
-            **{f"error_{method.name.lower()}_{dim}": np.array(found) for (method, dim), found in errors.items()},
-            "slopes": slopes,
-        },
-        figures={"errors": partial(_draw, per_axis, {case: np.mean(found, axis=0) for case, found in errors.items()})},
+        arrays={"samples": samples, "error": error, "slopes": slopes},
+        figures={"errors": partial(_draw, dims, samples, error.mean(axis=0))},
         numbers={
-            f"samples for an error of {config.target:g}, {name}": float(np.round(needed[:, i].mean(), 1))
-            for i, name in enumerate(names)
+            f"samples for an error of {config.target:g}, {name}": round(float(count), 1)
+            for name, count in zip(names, needed, strict=True)
         },
     )
+
+
+def _errors(config: Approximation, dim: int, generator: np.random.Generator) -> FloatArray:
+    """Errors (methods, grids)."""
+    x = generator.random((config.points, dim))
+    return np.array([[_error(method, per_axis, x) for per_axis in config.per_axis(dim).tolist()] for method in Method])
 
 
 def _target(x: FloatArray) -> FloatArray:
@@ -110,18 +109,17 @@ def _error(method: Method, per_axis: int, x: FloatArray) -> float:
     if method is Method.MULTILINEAR:
         found = GridFunction(grid, samples, Interpolation.LINEAR)(x)
     else:
-        found = RegularGridInterpolator(grid.axes, samples, method="nearest")(x)
+        found = scipy.interpolate.RegularGridInterpolator(grid.axes, samples, method="nearest")(x)
     return float(np.sqrt(np.mean((found - _target(x)) ** 2)))
 
 
-def _draw(per_axis: dict[int, NDArray[np.int64]], errors: dict[tuple[Method, int], FloatArray], figure: Figure) -> None:
+def _draw(dims: Sequence[int], samples: FloatArray, error: FloatArray, figure: Figure) -> None:
     panels = figure.subplots(1, len(Method), sharex=True, sharey=True)
-    for ax, method in zip(panels, Method, strict=True):
-        for i, (dim, q) in enumerate(per_axis.items()):
-            n = q.astype(float) ** dim
-            error = errors[method, dim]
-            ax.plot(n, error, "o", color=PALETTE[i], label=f"d = {dim}")
-            ax.plot(n, error[-1] * (n / n[-1]) ** (-method.value / dim), color=PALETTE[i], linewidth=1.0)
+    for j, (ax, method) in enumerate(zip(panels, Method, strict=True)):
+        for i, dim in enumerate(dims):
+            n, found = samples[i], error[i, j]
+            ax.plot(n, found, "o", color=PALETTE[i], label=f"d = {dim}")
+            ax.plot(n, found[-1] * (n / n[-1]) ** (-method.value / dim), color=PALETTE[i], linewidth=1.0)
         ax.set(xscale="log", yscale="log", xlabel="samples n", title=f"{method}: lines of slope -{method.value}/d")
         grid_lines(ax)
     panels[0].set_ylabel("root mean square error")

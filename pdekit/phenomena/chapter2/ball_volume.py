@@ -14,6 +14,7 @@ from ..experiment import Context, Experiment
 from ..finding import Claim, Finding
 from ..statistics import by_seed, deviations, in_blocks, share_error
 from .laws import ball_volume, log_ball_volume
+from .scan import each_dimension
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -49,12 +50,7 @@ def run(config: BallVolume, context: Context) -> Finding:
     dims = np.arange(1, config.dims + 1)
     volume = ball_volume(dims)
     share = volume / 2.0**dims
-    counted = np.empty((len(context.seeds), config.sampled))
-    for row, seed in enumerate(context.seeds):
-        context.report(f"seed {seed}", row / len(context.seeds))
-        for dim in range(1, config.sampled + 1):
-            draw = partial(_inside, dim, context.numpy_generator(seed, "cube", dim))
-            counted[row, dim - 1] = in_blocks(config.points, dim, draw).mean()
+    counted = each_dimension(context, "cube", range(1, config.sampled + 1), partial(_share_inside, config.points))
     expected = share[: config.sampled]
     worst = deviations(counted, expected, share_error(expected, config.points)).max(axis=1)
     peak = int(dims[np.argmax(volume)])
@@ -105,9 +101,9 @@ def run(config: BallVolume, context: Context) -> Finding:
     )
 
 
-def _inside(dim: int, generator: np.random.Generator, count: int) -> FloatArray:
-    x = generator.random((count, dim))
-    return np.einsum("ij,ij->i", x, x) <= 1.0
+def _share_inside(points: int, dim: int, generator: np.random.Generator) -> float:
+    radius = in_blocks(points, dim, lambda count: np.linalg.norm(generator.random((count, dim)), axis=1))
+    return float((radius <= 1.0).mean())
 
 
 def _draw_volume(dims: np.ndarray, volume: FloatArray, share: FloatArray, counted: FloatArray, figure: Figure) -> None:

@@ -13,6 +13,7 @@ from ...plot_style import INK, PALETTE, grid_lines
 from ..experiment import Context, Experiment
 from ..finding import Claim, Finding
 from ..statistics import BLOCK, by_seed, columns, log_log_slope
+from .scan import each_dimension
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -45,20 +46,9 @@ class Barron:
 
 def run(config: Barron, context: Context) -> Finding:
     """Mean square errors of (1/m) sum_k a(w_k) relu(w_k.x) against the width m, in several dimensions."""
-    seeds, dims = context.seeds, config.dims
+    dims = config.dims
     widths = np.array(config.widths, dtype=np.float64)
-    error = np.empty((len(seeds), len(dims), len(widths)))
-    for row, seed in enumerate(seeds):
-        for column, dim in enumerate(dims):
-            context.report(f"seed {seed}, d = {dim}", (row + column / len(dims)) / len(seeds))
-            generator = context.numpy_generator(seed, "networks", dim)
-            x = generator.uniform(-1.0, 1.0, (config.points, dim))
-            exact = _reference(config.reference, x, generator)
-            squares = np.zeros(len(widths))
-            for _ in range(config.repetitions):
-                sums = np.cumsum(_neurons(config.widths[-1], x, generator), axis=0)[np.array(config.widths) - 1]
-                squares += np.mean((sums / widths[:, None] - exact) ** 2, axis=1)
-            error[row, column] = squares / config.repetitions
+    error = each_dimension(context, "networks", dims, partial(_errors, config))
     slopes = np.array([[log_log_slope(widths, one).value for one in seed] for seed in error])
     constant = (error * widths).mean(axis=2)
     bound = 3.0 * NORM**2
@@ -93,6 +83,18 @@ def sample_cross_polytope(n: int, dim: int, generator: np.random.Generator) -> F
     w = generator.standard_exponential((n, dim))
     w /= w.sum(axis=1, keepdims=True)
     return w * generator.choice([-1.0, 1.0], (n, dim))
+
+
+def _errors(config: Barron, dim: int, generator: np.random.Generator) -> FloatArray:
+    """Mean square errors of random networks, one for each width; the narrower ones are parts of the widest."""
+    widths = np.array(config.widths)
+    x = generator.uniform(-1.0, 1.0, (config.points, dim))
+    exact = _reference(config.reference, x, generator)
+    squares = np.zeros(len(widths))
+    for _ in range(config.repetitions):
+        sums = np.cumsum(_neurons(config.widths[-1], x, generator), axis=0)[widths - 1]
+        squares += np.mean((sums / widths[:, None] - exact) ** 2, axis=1)
+    return squares / config.repetitions
 
 
 def _neurons(m: int, x: FloatArray, generator: np.random.Generator) -> FloatArray:

@@ -9,19 +9,23 @@ from functools import partial
 from typing import TYPE_CHECKING, final
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import stats
 
 from ..experiment import Context, Experiment
 from ..finding import Claim, Finding
 from ..statistics import by_seed, columns, deviations, in_blocks, sample_ball
 from .laws import angle_cdf, angle_density, angle_deviation, distance_density, distance_mean, square_distance_mean
 from .panels import Sampled, histograms
+from .scan import each_dimension
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 FloatArray = NDArray[np.float64]
+
+PairMeasure = Callable[[FloatArray, FloatArray], FloatArray]
+"""Points (n, d) and (n, d) to a number for each pair, (n,)."""
 
 
 @final
@@ -40,8 +44,9 @@ class Pairs:
 
 def run_distance(config: Pairs, context: Context) -> Finding:
     """Distances of random pairs against their law; nearest and farthest of many points seen from one."""
-    distance = _each_pair(config, context, _distance)
-    seeds, dims, n = distance.shape[0], config.dims, config.pairs
+    dims, n = config.dims, config.pairs
+    distance = each_dimension(context, "pairs", dims, partial(_pairwise, _distance, n))
+    contrast = each_dimension(context, "query", dims, partial(_contrast, n))
     mean, spread = distance.mean(axis=2), distance.std(axis=2, ddof=1)
     square = distance**2
     square_worst = deviations(
@@ -51,13 +56,6 @@ def run_distance(config: Pairs, context: Context) -> Finding:
     mean_worst = deviations(mean, law_mean, spread / math.sqrt(n)).max(axis=1)
     high = [i for i, d in enumerate(dims) if d >= 100]
     ratio = np.stack([spread[:, i] * math.sqrt(2.0 * dims[i]) for i in high], axis=1)
-    contrast = np.empty((seeds, len(dims)))
-    for row, seed in enumerate(context.seeds):
-        for column, dim in enumerate(dims):
-            generator = context.numpy_generator(seed, "query", dim)
-            query = sample_ball(1, dim, generator)
-            seen = in_blocks(n, dim, partial(_distance_to, query, generator))
-            contrast[row, column] = (seen.max() - seen.min()) / seen.min()
     return Finding(
         claims=(
             Claim.over_seeds(
@@ -90,11 +88,14 @@ def run_distance(config: Pairs, context: Context) -> Finding:
 
 def run_angle(config: Pairs, context: Context) -> Finding:
     """Angles between random pairs against the density ~ sin^(d-2)."""
-    angle = _each_pair(config, context, _angle)
     dims = config.dims
+    angle = each_dimension(context, "pairs", dims, partial(_pairwise, _angle, config.pairs))
     p = np.array(
         [
-            [stats.kstest(sample, partial(angle_cdf, dim=dim)).pvalue for sample, dim in zip(row, dims, strict=True)]
+            [
+                scipy.stats.kstest(sample, partial(angle_cdf, dim=dim)).pvalue
+                for sample, dim in zip(row, dims, strict=True)
+            ]
             for row in angle
         ]
     )
@@ -126,22 +127,20 @@ def run_angle(config: Pairs, context: Context) -> Finding:
     )
 
 
-def _each_pair(config: Pairs, context: Context, measure: Callable[[FloatArray, FloatArray], FloatArray]) -> FloatArray:
-    """A measure of random pairs, (seeds, dims, pairs)."""
-    values = np.empty((len(context.seeds), len(config.dims), config.pairs))
-    for row, seed in enumerate(context.seeds):
-        for column, dim in enumerate(config.dims):
-            context.report(f"seed {seed}, d = {dim}", (row + column / len(config.dims)) / len(context.seeds))
-            generator = context.numpy_generator(seed, "pairs", dim)
-            draw = partial(_measured, dim, generator, measure)
-            values[row, column] = in_blocks(config.pairs, 2 * dim, draw)
-    return values
+def _pairwise(measure: PairMeasure, pairs: int, dim: int, generator: np.random.Generator) -> FloatArray:
+    """A measure of random pairs, (pairs,)."""
+
+    def draw(count: int) -> FloatArray:
+        return measure(sample_ball(count, dim, generator), sample_ball(count, dim, generator))
+
+    return in_blocks(pairs, 2 * dim, draw)
 
 
-def _measured(
-    dim: int, generator: np.random.Generator, measure: Callable[[FloatArray, FloatArray], FloatArray], count: int
-) -> FloatArray:
-    return measure(sample_ball(count, dim, generator), sample_ball(count, dim, generator))
+def _contrast(points: int, dim: int, generator: np.random.Generator) -> float:
+    """(max - min)/min of the distances of random points to one."""
+    query = sample_ball(1, dim, generator)
+    seen = in_blocks(points, dim, lambda count: _distance(sample_ball(count, dim, generator), query))
+    return float((seen.max() - seen.min()) / seen.min())
 
 
 def _distance(x: FloatArray, y: FloatArray) -> FloatArray:
@@ -151,10 +150,6 @@ def _distance(x: FloatArray, y: FloatArray) -> FloatArray:
 def _angle(x: FloatArray, y: FloatArray) -> FloatArray:
     cosine = np.einsum("ij,ij->i", x, y) / (np.linalg.norm(x, axis=1) * np.linalg.norm(y, axis=1))
     return np.arccos(np.clip(cosine, -1.0, 1.0))
-
-
-def _distance_to(query: FloatArray, generator: np.random.Generator, count: int) -> FloatArray:
-    return _distance(sample_ball(count, query.shape[1], generator), query)
 
 
 def _per_degree(theta: FloatArray, dim: int) -> FloatArray:

@@ -9,8 +9,8 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, final
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.spatial.distance import pdist
 
 from ...plot_style import INK, PALETTE, grid_lines
 from ..experiment import Context, Experiment
@@ -57,7 +57,7 @@ def run(config: Projection, context: Context) -> Finding:
         matrix = generator.standard_normal((config.dim, max(targets)))
         x = generator.standard_normal((max(config.points, *config.counts), config.dim))
         image = x @ matrix
-        true = pdist(x[: config.points])
+        true = scipy.spatial.distance.pdist(x[: config.points])
         for column, squares in enumerate(_squares(image[: config.points], targets)):
             ratio[row, column] = np.sqrt(squares) / true
         for column, count in enumerate(config.counts):
@@ -113,18 +113,18 @@ def _squares(image: FloatArray, targets: tuple[int, ...]) -> list[FloatArray]:
     total: FloatArray = np.zeros(len(image) * (len(image) - 1) // 2)
     found = []
     for low, high in pairwise((0, *targets)):
-        total = total + pdist(image[:, low:high], "sqeuclidean")
+        total = total + scipy.spatial.distance.pdist(image[:, low:high], "sqeuclidean")
         found.append(total / high)
     return found
 
 
 def _smallest(config: Projection, x: FloatArray, image: FloatArray) -> float:
     """The smallest k whose projection changes no distance by more than the allowed share; infinite if there is none."""
-    true = pdist(x, "sqeuclidean")
+    true = scipy.spatial.distance.pdist(x, "sqeuclidean")
     low, high = (1.0 - config.distortion) ** 2 * true, (1.0 + config.distortion) ** 2 * true
     total: FloatArray = np.zeros_like(true)
     for k in range(config.step, image.shape[1] + 1, config.step):
-        total += pdist(image[:, k - config.step : k], "sqeuclidean")
+        total += scipy.spatial.distance.pdist(image[:, k - config.step : k], "sqeuclidean")
         if ((total >= k * low) & (total <= k * high)).all():
             return float(k)
     return math.inf

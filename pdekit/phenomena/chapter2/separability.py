@@ -7,8 +7,8 @@ from functools import partial
 from typing import TYPE_CHECKING, final
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import optimize, special
 
 from ...errors import ShapeError
 from ...plot_style import INK, PALETTE, grid_lines
@@ -25,10 +25,9 @@ FloatArray = NDArray[np.float64]
 def separating(points: FloatArray, labels: FloatArray) -> FloatArray | None:
     """The normal w (d,) of the plane through the origin that separates two classes with the largest margin, or None.
 
-    By Gordan's theorem either some w has l_i w.x_i > 0 for all i, or 0 is a convex combination of the l_i x_i. The
-    point of their cone nearest to e in the equation (sum of weights) e = 1, found by non-negative least squares, is a
-    multiple of the hull's point nearest to 0, which is the normal of largest margin. For planes off the origin give the points
-    a further coordinate 1.
+    That normal is the point nearest to 0 of the convex hull of the l_i x_i; where 0 lies in the hull no plane separates
+    (Gordan's theorem). Non-negative least squares for sum_i c_i l_i x_i = 0, sum_i c_i = 1 finds a multiple of it.
+    For planes off the origin give the points a further coordinate 1.
 
     Args:
         points: (n, d).
@@ -45,7 +44,7 @@ def separating(points: FloatArray, labels: FloatArray) -> FloatArray | None:
         raise ShapeError(f"separating: got points {points.shape} and labels {labels.shape}, expected (n, d) and (n,)")
     signed = labels[:, None] * points
     rows = np.vstack([signed.T, np.ones(len(signed))])
-    weights, _ = optimize.nnls(rows, np.append(np.zeros(points.shape[1]), 1.0))
+    weights, _ = scipy.optimize.nnls(rows, np.append(np.zeros(points.shape[1]), 1.0))
     nearest = signed.T @ weights / weights.sum()
     return nearest if bool((signed @ nearest > 0.0).all()) else None
 
@@ -55,7 +54,7 @@ def cover_share(n: int, dim: int) -> float:
 
     Reference: Cover 1965, doi:10.1109/PGEC.1965.264137.
     """
-    return float(2.0 ** (1 - n) * special.comb(n - 1, np.arange(dim)).sum())
+    return float(2.0 ** (1 - n) * scipy.special.comb(n - 1, np.arange(dim)).sum())
 
 
 @final

@@ -16,6 +16,7 @@ from ..experiment import Context, Experiment
 from ..finding import Claim, Finding
 from ..statistics import by_seed, columns, deviations, in_blocks, sample_ball, share_error
 from .laws import inner_share, slab_share
+from .scan import each_dimension
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -24,6 +25,11 @@ FloatArray = NDArray[np.float64]
 
 PRINTED = MappingProxyType({1: 99.00, 2: 98.01, 3: 97.03, 5: 95.10, 10: 90.44, 100: 36.60})
 """Percentages of table 2.1 by dimension; for 1000 it says less than 0.01."""
+
+
+_REGIONS = ("shell 1/d", "slab 1/sqrt(d)", "slab 2/sqrt(d)")
+_LIMITS = (1.0 - math.exp(-1.0), math.erf(math.sqrt(0.5)))
+"""Of the first two shares in infinitely many dimensions."""
 
 
 @final
@@ -49,13 +55,7 @@ def run_shell(config: Shell, context: Context) -> Finding:
     dims = np.array(config.dims)
     exact, bound = inner_share(dims, config.thickness), np.exp(-config.thickness * dims)
     few = dims[dims <= config.sampled_to]
-    counted = np.empty((len(context.seeds), len(few)))
-    for row, seed in enumerate(context.seeds):
-        context.report(f"seed {seed}", row / len(context.seeds))
-        for column, dim in enumerate(few.tolist()):
-            generator = context.numpy_generator(seed, "ball", dim)
-            inside = in_blocks(config.points, dim, partial(_inside, dim, 1.0 - config.thickness, generator))
-            counted[row, column] = inside.mean()
+    counted = each_dimension(context, "ball", few.tolist(), partial(_share_inside, config))
     worst = deviations(counted, exact[: len(few)], share_error(exact[: len(few)], config.points)).max(axis=1)
     percent = {int(d): 100.0 * float(share) for d, share in zip(dims, exact, strict=True)}
     agree = all(round(percent[d], 2) == PRINTED[d] for d in percent if d in PRINTED)
@@ -86,8 +86,9 @@ def run_shell(config: Shell, context: Context) -> Finding:
     )
 
 
-def _inside(dim: int, radius: float, generator: np.random.Generator, count: int) -> FloatArray:
-    return np.linalg.norm(sample_ball(count, dim, generator), axis=1) <= radius
+def _share_inside(config: Shell, dim: int, generator: np.random.Generator) -> float:
+    radius = in_blocks(config.points, dim, lambda count: np.linalg.norm(sample_ball(count, dim, generator), axis=1))
+    return float((radius <= 1.0 - config.thickness).mean())
 
 
 def _draw_shell(thickness: float, dims: np.ndarray, counted: FloatArray, figure: Figure) -> None:
@@ -111,31 +112,21 @@ class Equator:
         points: in each.
     """
 
-    dims: tuple[int, ...] = (2, 3, 5, 10, 30, 100, 300, 1000)
+    dims: tuple[int, ...] = (2, 3, 5, 10, 30, 100, 1000)
     points: int = 100_000
 
 
 def run_equator(config: Equator, context: Context) -> Finding:
     """Count the points in the shell of thickness 1/d and in slabs about an equator; measure dot products of pairs."""
     dims = np.array(config.dims, dtype=np.float64)
-    wide = 2.0 / np.sqrt(dims)
     exact = np.stack(
-        [1.0 - inner_share(dims, 1.0 / dims), slab_share(dims, 1.0 / np.sqrt(dims)), slab_share(dims, wide)]
+        [1.0 - inner_share(dims, 1.0 / dims), slab_share(dims, dims**-0.5), slab_share(dims, 2.0 * dims**-0.5)]
     )
-    shape = (len(context.seeds), len(dims))
-    counted, dots, dot_errors = np.empty((shape[0], 3, shape[1])), np.empty(shape), np.empty(shape)
-    for row, seed in enumerate(context.seeds):
-        for column, dim in enumerate(config.dims):
-            context.report(f"seed {seed}, d = {dim}", (row + column / len(dims)) / len(context.seeds))
-            generator = context.numpy_generator(seed, "ball", dim)
-            kept = in_blocks(config.points // 2, 2 * dim, partial(_pairs, dim, generator))
-            radius, height, square = kept[:, :2].ravel(), np.abs(kept[:, 2:4]).ravel(), dim * kept[:, 4] ** 2
-            inside = (radius >= 1.0 - 1.0 / dim, height <= dim**-0.5, height <= wide[column])
-            counted[row, :, column] = [part.mean() for part in inside]
-            dots[row, column], dot_errors[row, column] = square.mean(), square.std() / np.sqrt(len(square))
+    measured = each_dimension(context, "ball", config.dims, partial(_regions, config.points))  # (seeds, dims, 5)
+    counted = measured[..., :3].swapaxes(1, 2)
+    dots, dot_errors = measured[..., 3], measured[..., 4]
     worst = deviations(counted, exact, share_error(exact, config.points)).max(axis=2)
-    dot_law = (dims / (dims + 2.0)) ** 2
-    dot_worst = deviations(dots, dot_law, dot_errors).max(axis=1)
+    dot_worst = deviations(dots, (dims / (dims + 2.0)) ** 2, dot_errors).max(axis=1)
     share = {name: float(100.0 * values[-1]) for name, values in zip(_REGIONS, exact, strict=True)}
     last = f"d = {config.dims[-1]}"
     limits = tuple(100.0 * limit for limit in _LIMITS)
@@ -176,9 +167,12 @@ def run_equator(config: Equator, context: Context) -> Finding:
     )
 
 
-_REGIONS = ("shell 1/d", "slab 1/sqrt(d)", "slab 2/sqrt(d)")
-_LIMITS = (1.0 - math.exp(-1.0), math.erf(math.sqrt(0.5)))
-"""Of the first two shares in infinitely many dimensions."""
+def _regions(points: int, dim: int, generator: np.random.Generator) -> list[float]:
+    """Shares of the three regions, and d times the mean squared dot product of pairs with its standard error."""
+    kept = in_blocks(points // 2, 2 * dim, partial(_pairs, dim, generator))
+    radius, height, square = kept[:, :2], np.abs(kept[:, 2:4]), dim * kept[:, 4] ** 2
+    inside = (radius >= 1.0 - 1.0 / dim, height <= dim**-0.5, height <= 2.0 * dim**-0.5)
+    return [*(float(part.mean()) for part in inside), float(square.mean()), float(square.std() / np.sqrt(len(square)))]
 
 
 def _pairs(dim: int, generator: np.random.Generator, count: int) -> FloatArray:

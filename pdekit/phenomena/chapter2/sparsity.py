@@ -15,6 +15,7 @@ from ..data import image
 from ..experiment import Context, Experiment
 from ..finding import Claim, Finding
 from ..statistics import by_seed, deviations
+from .scan import each_dimension
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -45,12 +46,9 @@ class Sparsity:
 def run(config: Sparsity, context: Context) -> Finding:
     """Share of cells with a point in them; correlation of neighbouring pixels in random images and in a photo."""
     dims = np.arange(1, config.dims + 1)
-    share = np.empty((len(context.seeds), len(dims)))
-    noise = np.empty((len(context.seeds), config.images, config.side, config.side))
-    for row, seed in enumerate(context.seeds):
-        context.report(f"seed {seed}", row / len(context.seeds))
-        share[row] = [_occupied(config, dim, context.numpy_generator(seed, "points", dim)) for dim in dims.tolist()]
-        noise[row] = context.numpy_generator(seed, "images").random(noise.shape[1:])
+    share = each_dimension(context, "points", dims.tolist(), partial(_occupied, config))
+    panel = (config.images, config.side, config.side)
+    noise = np.stack([context.numpy_generator(seed, "images").random(panel) for seed in context.seeds])
     theory, error = occupied_share(config.points, config.cuts ** dims.astype(float))
     worst = deviations(share, theory, error).max(axis=1)
     photo = image(context.data)
