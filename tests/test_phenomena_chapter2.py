@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import itertools
+import json
 import math
 
 import numpy as np
 import pytest
 from scipy import integrate, optimize, stats
 
+from pdekit.codec import encode
 from pdekit.errors import NonFiniteError, SamplingError, ShapeError
 from pdekit.phenomena import Context, Size, Verdict
 from pdekit.phenomena import chapter2 as chapter
@@ -26,6 +28,7 @@ from pdekit.phenomena.chapter2 import (
     sparsity,
     unknowns,
 )
+from pdekit.phenomena.chapter2.scan import each_dimension
 from pdekit.phenomena.statistics import (
     deviations,
     in_blocks,
@@ -279,6 +282,22 @@ BY_ID = {experiment.id: experiment for experiment in chapter.EXPERIMENTS}
 def test_every_entry_of_the_catalogue_is_there():
     assert set(BY_ID) == {*TINY, "hd-quadratic-fit"}
     assert all(experiment.chapter == 2 for experiment in chapter.EXPERIMENTS)
+
+
+@pytest.mark.parametrize("size", Size)
+def test_configurations_can_be_written_down(size):
+    for experiment in chapter.EXPERIMENTS:
+        table = json.loads(json.dumps(encode(experiment.config(size))))
+        assert table["kind"] == type(experiment.config(size)).__name__
+
+
+def test_a_scan_gives_each_seed_and_dimension_its_own_numbers():
+    context = Context(seeds=(0, 1, 5))
+    values = each_dimension(context, "name", (2, 3), lambda dim, generator: [dim, generator.random()])
+    assert values.shape == (3, 2, 2)
+    assert values[..., 0].tolist() == [[2, 3]] * 3
+    assert len(np.unique(values[..., 1])) == 6
+    assert values[2, 1, 1] == context.numpy_generator(5, "name", 3).random()
 
 
 def draw_all(finding):
