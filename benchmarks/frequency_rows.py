@@ -129,6 +129,7 @@ SEVEN = problems.PoissonSine(k=7)
 POROUS = problems.PoissonPorous()
 DISK = problems.PoissonDisk()
 MSCALE, FOURIER, SD2, DUAL = solvers.mscale(), solvers.fourier(), solvers.sd2(), solvers.dual_residual()
+DUAL_30 = trained_on(DUAL, training=dataclasses.replace(DUAL.training, steps=30))  # 1e-5 by then
 MSCALE_WITH_HOLES = trained_on(  # hard conditions leave rough errors between the holes, which no coarse mesh corrects
     MSCALE,
     formulation=StrongForm(),
@@ -249,10 +250,13 @@ _ROWS = (
     Row(
         "poisson-sine-7",
         "poisson-sine, k = 7: dual-residual with at most 1,000 parameters 1e-3 in 2 minutes, ten times below the strong "
-        "residual with the same network, optimiser and time.",
+        "residual with the same network, optimiser and time. (The factor is not reached: Levenberg-Marquardt evens out the "
+        "weights of the frequencies, and sines reach 1e-5 by either residual.)",
         (
-            Case("dual-residual", SEVEN, DUAL, seconds=100.0),
-            Case("strong residual", SEVEN, trained_on(DUAL, formulation=StrongForm()), equal_time_to="dual-residual"),
+            Case("dual-residual", SEVEN, DUAL_30),
+            Case(
+                "strong residual", SEVEN, trained_on(DUAL_30, formulation=StrongForm()), equal_time_to="dual-residual"
+            ),
         ),
         (
             AtMost("dual-residual", 1e-3),
