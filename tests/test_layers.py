@@ -16,7 +16,7 @@ DIRECTORIES = {"pdekit": ROOT / "pdekit", "pdekit.problems": ROOT / "problems", 
 # Units (modules or packages directly under `pdekit`), lowest layer first. A unit imports lower layers freely, and of
 # its own layer only what PEERS names.
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("errors", "checks", "files", "mesh_reader", "environment", "record", "codec", "options", "result"),
+    ("errors", "checks", "files", "mesh_reader", "environment", "sweep", "record", "codec", "options", "result"),
     (
         "domain",
         "sampling",
@@ -30,6 +30,9 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "discrete",
         "spectrum",
         "lattice",
+        "quantity",
+        "interpolant",
+        "random_fields",
     ),
     (
         *(
@@ -47,6 +50,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
             "galerkin",
             "evolution",
             "operator",
+            "operator_problem",
             "field",
             "parts",
         ),
@@ -80,6 +84,7 @@ PEERS: dict[str, frozenset[str]] = {
     "checks": frozenset({"errors"}),
     "files": frozenset({"errors", "checks"}),
     "environment": frozenset({"errors", "checks"}),
+    "sweep": LOWEST,
     "record": LOWEST,
     "codec": LOWEST,
     "options": LOWEST | {"codec"},
@@ -89,6 +94,7 @@ PEERS: dict[str, frozenset[str]] = {
     "meshing": frozenset({"domain", "geometry", "discrete"}),
     "meshfile": frozenset({"discrete"}),
     "lattice": frozenset({"domain"}),
+    "interpolant": frozenset({"quantity"}),
     "kernels": frozenset({"nn"}),
     "jet": frozenset({"kernels"}),
     "optim": frozenset({"kernels"}),
@@ -103,6 +109,7 @@ PEERS: dict[str, frozenset[str]] = {
     "parts": frozenset({"field"}),
     "galerkin": DATA | {"discretise"},
     "operator": DATA,
+    "operator_problem": DATA | {"reference"},
     "preflight": frozenset({"recipe"}),
     "loop": frozenset({"recipe", "preflight"}),
     "checkpoint": frozenset({"rundir"}),

@@ -12,7 +12,7 @@ from pdekit.nn.frame import Frame
 from pdekit.nn.stacked import StackedLinear, stack
 
 FRAME = Frame((-1.0, 0.0), (1.0, 2.0), 3, torch.float64)
-BATCHED = [nn.MLP(7, 2), nn.MLP(5, 1, activation=nn.Ricker(0.3)), nn.ResNet(6, 2)]
+BATCHED = [nn.MLP(7, 2), nn.MLP(5, 1, activation=nn.Ricker(0.3)), nn.ResNet(6, 2), nn.AntiSymmetric(nn.MLP(6, 2))]
 MAPPED = [nn.MLP(6, 2, activation=nn.Adaptive(nn.Tanh())), nn.FourierFeatures(width=6, depth=1)]
 
 
@@ -53,7 +53,7 @@ def test_a_network_comes_back_with_the_present_parameters(architecture):
     before = [p.detach().clone() for p in networks[2].parameters()]
     with torch.no_grad():
         for p in stacked.parameters():
-            p.mul_(1.5)
+            p.mul_(1 + torch.rand_like(p))
     single = stacked.unstack(2)
     assert type(single) is type(networks[2])
     torch.testing.assert_close(single(x), stacked(x)[2], rtol=1e-13, atol=1e-14)

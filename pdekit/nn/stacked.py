@@ -31,7 +31,7 @@ def stack(networks: Sequence[nn.Module]) -> Stacked:
         ShapeError: two architectures, naming the first parameter that differs.
 
     Notes: fully connected and residual networks run as batched matrix products; any other module by `torch.func.vmap`,
-        about three times slower for small networks.
+        which is slower.
 
     >>> from pdekit.nn import MLP
     >>> from pdekit.nn.frame import Frame

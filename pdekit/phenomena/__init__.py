@@ -7,6 +7,7 @@ True
 
 from __future__ import annotations
 
+from ..sweep import sweep as sweep
 from .experiment import Context as Context
 from .experiment import Experiment as Experiment
 from .experiment import Size as Size
@@ -30,4 +31,3 @@ from .runner import Report as Report
 from .runner import run as run
 from .runner import run_experiments as run_experiments
 from .store import Outcome as Outcome
-from .sweep import sweep as sweep

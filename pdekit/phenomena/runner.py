@@ -17,13 +17,13 @@ from ..errors import MissingDataError, PdekitError, PdekitWarning
 from ..files import missing
 from ..report import plain
 from ..rundir import RunDirectory
+from ..sweep import completed, cores
 from .experiment import Context, Experiment, Size
 from .finding import Finding, Verdict
 from .index import INDEX, page
 from .observer import Observer, Silent
 from .registry import ALL, experiments, select
 from .store import Outcome, code_digest, contents, description, found_in, load, save
-from .sweep import completed, cores
 
 _FINAL = (Verdict.PASS, Verdict.FAIL)
 """Outcomes that need no second run."""
@@ -143,6 +143,21 @@ def run_experiments(
 
 
 @final
+class _Clock:
+    """Runs from when it is made."""
+
+    def __init__(self) -> None:
+        self._wall, self._processor = time.perf_counter(), time.process_time()
+
+    def read(self) -> dict[str, float]:
+        """Seconds that passed, and seconds of the processor in this process, which other programs do not lengthen."""
+        return {
+            "seconds": time.perf_counter() - self._wall,
+            "processor_seconds": time.process_time() - self._processor,
+        }
+
+
+@final
 @dataclass(frozen=True)
 class _Task:
     """One experiment to be run; travels between processes."""
@@ -162,36 +177,36 @@ class _Task:
         """Run the experiment and write its folder."""
         quiet: dict[str, Any] = {} if report is None else {"report": report}
         context = Context(tuple(self.described["seeds"]), self.data, size=self.size, jobs=jobs, **quiet)
-        began = time.perf_counter()
+        clock = _Clock()
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("ignore")
             warnings.simplefilter("always", PdekitWarning)
             try:
                 with RunDirectory.create(out / self.experiment.id) as directory:
-                    return self._executed(directory, context, began, caught)
+                    return self._executed(directory, context, clock, caught)
             except (PdekitError, OSError) as error:  # its folder cannot be written: told, though nowhere kept
-                return Outcome(plain(self._record(None, Verdict.ERROR, _told(error), began, caught)))
+                return Outcome(plain(self._record(None, Verdict.ERROR, _told(error), clock, caught)))
 
-    def _executed(self, directory: RunDirectory, context: Context, began: float, caught: _Caught) -> Outcome:
+    def _executed(self, directory: RunDirectory, context: Context, clock: _Clock, caught: _Caught) -> Outcome:
         try:
             finding = self.experiment.run(self.experiment.config(self.size), context)
-            return save(directory, self._record(finding, finding.verdict, "", began, caught), finding)
+            return save(directory, self._record(finding, finding.verdict, "", clock, caught), finding)
         except MissingDataError as error:
             # Whoever gives a folder says that the data are there.
             verdict, message = Verdict.NOT_RUN if self.data is None else Verdict.ERROR, str(error)
         except Exception as error:  # noqa: BLE001 -- the other experiments of the run go on
             verdict, message = Verdict.ERROR, _told(error)
-        return save(directory, self._record(None, verdict, message, began, caught), None)
+        return save(directory, self._record(None, verdict, message, clock, caught), None)
 
     def _record(
-        self, finding: Finding | None, verdict: Verdict, message: str, began: float, caught: _Caught
+        self, finding: Finding | None, verdict: Verdict, message: str, clock: _Clock, caught: _Caught
     ) -> dict[str, Any]:
         return self.described | {
             "verdict": str(verdict),
             "message": message,
             **contents(finding),
             "warnings": list(dict.fromkeys(str(warning.message) for warning in caught)),
-            "seconds": time.perf_counter() - began,
+            **clock.read(),
         }
 
 

@@ -35,7 +35,7 @@ class Outcome:
 
     Args:
         record: the content of the file: id, chapter, source, title, verdict, message, claims, numbers, provenance,
-            figures, arrays, warnings, size, seeds, seconds, config, fingerprint.
+            figures, arrays, warnings, size, seeds, seconds, processor_seconds, config, fingerprint.
         resumed: whether an earlier run found it.
     """
 

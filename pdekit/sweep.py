@@ -13,8 +13,8 @@ from typing import TypeVar, final
 
 import torch
 
-from ..checks import integer
-from ..errors import SweepError
+from .checks import integer
+from .errors import SweepError
 
 V = TypeVar("V")
 R = TypeVar("R")

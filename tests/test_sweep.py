@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from pdekit.errors import ConfigError, SweepError
-from pdekit.phenomena import sweep
+from pdekit.sweep import sweep
 
 
 def square(value):
