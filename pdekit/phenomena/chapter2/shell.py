@@ -82,7 +82,6 @@ def run_shell(config: Shell, context: Context) -> Finding:
         ),
         arrays={"dims": dims, "share": exact, "bound": bound, "sampled_dims": few, "sampled_share": counted},
         figures={"shell": partial(_draw_shell, config.thickness, few, counted)},
-        numbers={"% of the volume in the shell at d = 1000": 100.0 - percent[1000]} if 1000 in percent else {},
     )
 
 

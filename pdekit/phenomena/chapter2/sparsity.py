@@ -89,7 +89,7 @@ def run(config: Sparsity, context: Context) -> Finding:
             "images": partial(_draw_images, noise[0], photo.pixels),
         },
         provenance=(photo.provenance,),
-        numbers={"log10 of 2^150000, the book's 45154": 150_000 * math.log10(2.0)},
+        numbers={"2^150000, which the book gives as 10^45154": f"10^{150_000 * math.log10(2.0):.1f}"},
     )
 
 
