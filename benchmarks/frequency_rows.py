@@ -24,7 +24,7 @@ from pdekit.solvers import (
 )
 
 from pdekit import problems, solvers
-from pdekit.nn import MLP, Architecture, Auto, FourierBands, Multiscale, Spread
+from pdekit.nn import MLP, Architecture, Auto, FourierBands, Multiscale, Sine, Spread
 from pdekit.optim import Adam, Constant, Cosine, LevenbergMarquardt, NaturalGradient
 from pdekit.parts import field_parts, own_shares
 from pdekit.problem import Problem
@@ -39,10 +39,10 @@ MINUTE = 60.0
 SECOND_ORDER = Training(steps=300, optimizer=LevenbergMarquardt(), schedule=Constant(), polish=0, record_every=10)
 
 
-def strong(network: Architecture, points: int, conditions: Enforcement, training: Training = SECOND_ORDER) -> Neural:
-    """Least squares of the strong residual, by Levenberg-Marquardt unless told otherwise."""
-    collocation = Collocation(points=points, boundary_points=max(200, points // 4))
-    return Neural("pinn", StrongForm(), network, collocation, training, conditions)
+def strong(network: Architecture, points: int, conditions: Enforcement, law: Law = Law.SOBOL) -> Neural:
+    """Least squares of the strong residual by Levenberg-Marquardt."""
+    collocation = Collocation(points=points, law=law, boundary_points=max(200, points // 4))
+    return Neural("pinn", StrongForm(), network, collocation, SECOND_ORDER, conditions)
 
 
 def by_adam(solver: Neural, steps: int) -> Neural:
@@ -90,11 +90,20 @@ def elements(*sizes: float) -> tuple[Solver, ...]:
 # Cases ------------------------------------------------------------------------------------------------------------
 
 
-def second_order(problem: Problem, solver: Neural, seconds: float, adam_steps: int) -> tuple[Case, ...]:
-    """Second-order training beside Adam and L-BFGS with the same network and seconds."""
-    main = Case("levenberg-marquardt", problem, solver, seconds=seconds)
+def second_order(problem: Problem, solver: Neural, steps: int, adam_steps: int) -> tuple[Case, ...]:
+    """Second-order training for so many steps beside Adam and L-BFGS with the same network and seconds.
+
+    Steps rather than seconds, so that the result is the same on a busy machine.
+    """
+    trained = trained_on(solver, training=dataclasses.replace(solver.training, steps=steps))
+    main = Case("levenberg-marquardt", problem, trained)
     adam = Case("adam", problem, by_adam(solver, adam_steps), equal_time_to=main.label)
     return main, adam, Case("l-bfgs", problem, by_lbfgs(solver), equal_time_to=main.label)
+
+
+def within(seconds: float) -> tuple[AtMost, AtMost]:
+    """Second-order training in so many seconds, start included: by the clock, and by the processor if others share it."""
+    return AtMost("levenberg-marquardt", seconds, "command"), AtMost("levenberg-marquardt", seconds, "cpu")
 
 
 def boundary(solution: Solution) -> Mapping[str, float]:
@@ -121,6 +130,9 @@ SINE = problems.PoissonSine()
 CUBE = problems.PoissonND(5, Variant.COSINE)
 HARMONIC = problems.PoissonND(10, Variant.HARMONIC)
 HEAT = problems.Heat()
+ON_HEAT = strong(  # soft: behind hard ones the network would have to take the initial data back for all times
+    MLP(20, 3, Sine(), Spread(3.0)), 1600, Enforcement.SOFT, Law.GAUSS_LEGENDRE
+)
 MSCALE_1D = problems.PoissonMscale1D()
 THREE = problems.EllipticThreeScale()
 TWO = problems.EllipticTwoScale(eps=0.01)
@@ -167,28 +179,28 @@ RITZ = trained_on(  # the penalty leaves 1e-4 on the boundary; by stiffer ones t
 _ROWS = (
     Row(
         "poisson-sine-second-order",
-        "poisson-sine, k = 1: 1e-6 within 60 s, start included; aim 1e-7. Adam stays at 1e-4.",
-        second_order(SINE, strong(SMALL, 900, Enforcement.HARD), 35.0, 3000),
-        (AtMost("levenberg-marquardt", 1e-6), AtMost("levenberg-marquardt", MINUTE, "command"), AtLeast("adam", 1e-5)),
+        "poisson-sine, k = 1: 1e-6 within 60 s, start included; aim 1e-7. Adam stays at 1e-4, L-BFGS does not.",
+        second_order(SINE, strong(SMALL, 900, Enforcement.HARD), 150, 3000),
+        (AtMost("levenberg-marquardt", 1e-6), *within(MINUTE), AtLeast("adam", 1e-5)),
         differences(4, 17, 33, 65, 129, 257),
     ),
     Row(
         "poisson-nd-second-order",
         "poisson-nd, d = 5, sum of cosines: 1e-5 within 5 minutes.",
-        second_order(CUBE, strong(MLP(width=48, depth=1), 2000, Enforcement.SOFT), 240.0, 10_000),
-        (AtMost("levenberg-marquardt", 1e-5), AtMost("levenberg-marquardt", 5 * MINUTE, "command")),
+        second_order(CUBE, strong(MLP(width=64, depth=1), 2000, Enforcement.SOFT), 300, 3000),
+        (AtMost("levenberg-marquardt", 1e-5), *within(5 * MINUTE)),
     ),
     Row(
         "harmonic-second-order",
         "poisson-nd, d = 10, harmonic: 1e-3 within 5 minutes.",
-        second_order(HARMONIC, strong(MLP(width=48, depth=1), 2000, Enforcement.SOFT), 240.0, 10_000),
-        (AtMost("levenberg-marquardt", 1e-3), AtMost("levenberg-marquardt", 5 * MINUTE, "command")),
+        second_order(HARMONIC, strong(MLP(width=24, depth=2), 2000, Enforcement.SOFT), 100, 3000),
+        (AtMost("levenberg-marquardt", 1e-3), *within(5 * MINUTE)),
     ),
     Row(
         "heat-second-order",
         "heat in 1 + 1 dimensions: 1e-6 within 60 s, start included.",
-        second_order(HEAT, strong(MLP(width=24, depth=2), 1600, Enforcement.HARD), 40.0, 3000),
-        (AtMost("levenberg-marquardt", 1e-6), AtMost("levenberg-marquardt", MINUTE, "command")),
+        second_order(HEAT, ON_HEAT, 240, 3000),
+        (AtMost("levenberg-marquardt", 1e-6), *within(MINUTE)),
         differences(2, 65, 129, 257, 513, 1025, 2049),
     ),
     Row(

@@ -41,7 +41,8 @@ class LevenbergMarquardt:
     residuals of P parameters, or m^2 P where there are fewer residuals: for up to some thousand of the smaller of both.
     Needs float64. High frequencies it finds no better than Adam does: give the network features for them.
 
-    Good values: the defaults; 50 to 300 iterations from the initial weights, networks of two hidden layers of 20 to 40.
+    Good values: the defaults; 50 to 300 iterations from the initial weights, networks of two or three hidden layers of 20
+    to 40, in one and two dimensions Gauss-Legendre points. Initial layers: sine activation and soft conditions.
 
     Reference: Marquardt 1963, https://doi.org/10.1137/0111030; the damping's rule by Nielsen 1999; geodesic
     acceleration by Transtrum & Sethna 2012, https://doi.org/10.48550/arXiv.1201.5885
