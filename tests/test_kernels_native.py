@@ -77,11 +77,16 @@ def test_machine_code_equals_the_eager_formulas(
         torch.testing.assert_close(found, expected, rtol=tolerance, atol=tolerance)
 
 
-def network(*, wide: bool = False) -> nn.Sequential:
+def network(second: Function, *, wide: bool = False, bias: bool = True) -> nn.Sequential:
+    """Two hidden layers; with tanh in both of them the whole of it is one call of machine code."""
     torch.manual_seed(0)
     width = WIDTH if wide else 7
     return nn.Sequential(
-        nn.Linear(3, width), Elementwise(Tanh()), nn.Linear(width, 5), Elementwise(Sine(2.0)), nn.Linear(5, 2)
+        nn.Linear(3, width, bias=bias),
+        Elementwise(Tanh()),
+        nn.Linear(width, 5, bias=bias),
+        Elementwise(second),
+        nn.Linear(5, 2, bias=bias),
     ).double()
 
 
@@ -90,10 +95,14 @@ def points(n: int = 50) -> Tensor:
 
 
 @compiled
+@pytest.mark.parametrize("bias", [True, False])
 @pytest.mark.parametrize("wide", [False, True])
+@pytest.mark.parametrize("second", [Tanh(), Sine(2.0)], ids=str)
 @pytest.mark.parametrize("plan", PLANS.values(), ids=PLANS)
-def test_the_compiled_kernel_equals_nested_autograd(plan: Plan, wide: bool) -> None:
-    model, x, kernel = network(wide=wide), points(), CompiledKernel()
+def test_the_compiled_kernel_equals_nested_autograd(
+    plan: Plan, second: Function, wide: bool, bias: bool, two_threads: None
+) -> None:
+    model, x, kernel = network(second, wide=wide, bias=bias), points(67), CompiledKernel()
     assert runs_natively(model, plan, x.device)
 
     def gradients(u: Tensor) -> tuple[Tensor, ...]:
@@ -115,8 +124,50 @@ def test_the_compiled_kernel_equals_nested_autograd(plan: Plan, wide: bool) -> N
 
 
 @compiled
-def test_gradients_of_gradients(two_threads: None) -> None:
-    model, x, plan = network(), points(5), PLANS["laplacian"]
+@pytest.mark.parametrize("count", [1, 16, 500])
+def test_points_are_shared_out_among_chunks_and_threads(count: int, two_threads: None) -> None:
+    model, x, plan = network(Tanh()).float(), points(count).float(), PLANS["laplacian"]
+    x.requires_grad_(True)
+
+    def gradients(kernel: CompiledKernel | ForwardKernel) -> tuple[Tensor, ...]:
+        u = kernel(model, x, plan)
+        return u.channels, *torch.autograd.grad(u.channels.square().mean(), (x, *model.parameters()))
+
+    for a, b in zip(gradients(CompiledKernel()), gradients(ForwardKernel()), strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-5)
+
+
+@compiled
+def test_a_graph_can_be_gone_back_twice_and_threads_changed_in_between(two_threads: None) -> None:
+    model, x = network(Tanh()), points(300)
+    u = CompiledKernel()(model, x, PLANS["laplacian"])
+    parameters = tuple(model.parameters())
+    first = torch.autograd.grad(u.channels.square().sum(), parameters, retain_graph=True)
+    torch.set_num_threads(1)
+    for a, b in zip(first, torch.autograd.grad(u.channels.square().sum(), parameters), strict=True):
+        torch.testing.assert_close(a, b)
+
+
+@compiled
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
+def test_tanh_of_machine_code(dtype: torch.dtype) -> None:
+    entries = library()
+    assert entries is not None
+    small = torch.logspace(-30, 2, 20_001, dtype=torch.float64)
+    special = torch.tensor([0.0, -0.0, torch.inf, -torch.inf, torch.nan], dtype=torch.float64)
+    x = torch.cat([small, -small, special]).to(dtype)
+    found = torch.empty_like(x)
+    entries["tanh", dtype](x.data_ptr(), found.data_ptr(), len(x))
+    # Rounding errors of a dozen operations, relative also for small x.
+    expected = torch.tanh(x.double()).to(dtype)
+    torch.testing.assert_close(found, expected, rtol=6 * torch.finfo(dtype).eps, atol=0.0, equal_nan=True)
+    assert torch.equal(torch.signbit(found[:-1]), torch.signbit(x[:-1]))
+
+
+@compiled
+@pytest.mark.parametrize("second", [Tanh(), Sine(2.0)], ids=str)
+def test_gradients_of_gradients(second: Function, two_threads: None) -> None:
+    model, x, plan = network(second), points(5), PLANS["laplacian"]
     parameters = tuple(model.parameters())
 
     def product(kernel: CompiledKernel | ForwardKernel) -> tuple[Tensor, ...]:
@@ -143,4 +194,4 @@ def test_without_a_working_compiler_the_eager_formulas_serve(error: Exception, m
     monkeypatch.setattr(subprocess, "run", fail)
     assert library.__wrapped__() is None
     monkeypatch.setattr("pdekit.kernels.native.library", lambda: None)
-    assert isinstance(Workspace(native_formulas).formulas({}), Eager)
+    assert isinstance(Workspace(native=True).formulas({}), Eager)

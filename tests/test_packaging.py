@@ -21,7 +21,7 @@ def on_disk() -> set[str]:
         str(Path(place) / file.relative_to(ROOT / directory))
         for directory, place in PLACES.items()
         for file in (ROOT / directory).rglob("*.py")
-    } | {"pdekit/py.typed", "pdekit/kernels/channels.cpp"}
+    } | {"pdekit/py.typed", *(f"pdekit/kernels/{name}" for name in ("chain.cpp", "channels.cpp", "channels.h"))}
 
 
 @pytest.fixture(scope="module")

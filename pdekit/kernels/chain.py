@@ -22,6 +22,7 @@ from .composition import compose, compose_affine
 from .formulas import Function
 from .functions import has_closed_form
 from .layout import Layout
+from .native_chain import NativeChain, serves
 from .scratch import Buffers, take
 from .workspace import Lease, Workspace
 
@@ -68,24 +69,31 @@ def chained(chain: Chain, channels: AffineChannels, workspace: Workspace) -> Sta
     """Return the channels of the chain, for layouts of order at most 2."""
     tensors = (channels.value, channels.slopes, *(t for layer in chain.linears for t in (layer.weight, layer.bias)))
     tracked = torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in tensors)
-    run = _Run(chain.functions, channels.layout, workspace, workspace.lease() if tracked else None)
+    lease = workspace.lease() if tracked else None
+    native = workspace.native and serves(chain.functions, channels.value)
+    run = _Run(chain.functions, channels.layout, workspace, lease, native, torch.get_num_threads())
     return StackedChannels(channels.layout, _Chain.apply(run, *tensors))
 
 
 @final
 @dataclass(frozen=True, eq=False)
 class _Run:
-    """One pass: what it applies, and the memory in which it keeps what the way back needs (None: nothing is kept)."""
+    """One pass: what it applies, and the memory in which it keeps what the way back needs (None: nothing is kept).
+
+    `native`: in one call of machine code; `threads`: what points are shared out among, there and back.
+    """
 
     functions: tuple[Function, ...]
     layout: Layout
     workspace: Workspace
     lease: Lease | None
+    native: bool
+    threads: int
 
     def chunks(self, value: Tensor, weights: Weights) -> Iterator[tuple[int, slice]]:
         """Numbers and slices of equal chunks of points; one for all on devices where launches cost more than memory."""
         n, width = len(value), max(len(weight) for weight, _ in weights[:-1])
-        size = CHUNK_BYTES * torch.get_num_threads() // (self.layout.size * width * value.element_size())
+        size = CHUNK_BYTES * self.threads // (self.layout.size * width * value.element_size())
         count = 1 if value.is_cuda else -(-n // max(LEAST_POINTS, size))
         size = max(1, -(-n // max(1, count)))
         return enumerate(slice(start, min(n, start + size)) for start in range(0, n, size))
@@ -94,6 +102,8 @@ class _Run:
         layout, rows, spare = self.layout, self.layout.size, Buffers()
         formulas = self.workspace.formulas(spare)
         powers = AffineChannels(layout, value, slopes @ weights[0][0].T).powers()
+        if self.native:
+            return self._machine_code(value, powers, weights).forward()
         last, last_bias = weights[-1]
         out = value.new_empty(rows, len(value), len(last))
         for number, chunk in self.chunks(value, weights):
@@ -128,9 +138,14 @@ class _Run:
         first = (slopes @ weights[0][0].T).requires_grad_()
         with torch.enable_grad():
             powers = AffineChannels(layout, value, first).powers()
+        to_value = torch.empty_like(value, memory_format=torch.contiguous_format) if wanted[0] else None
+        if self.native:
+            outer, grads = self._machine_code(value, powers.detach(), weights).backward(grad, to_value)
+            (to_first,) = torch.autograd.grad(powers, first, outer)
+            grads[0][0].addmm_(to_first.T, slopes)
+            return to_value, to_first @ weights[0][0] if wanted[1] else None, grads
         fixed, outer = powers.detach(), torch.zeros_like(powers)
         grads = [(torch.zeros_like(w), None if b is None else torch.zeros_like(b)) for w, b in weights]
-        to_value = torch.empty_like(value) if wanted[0] else None
         for number, chunk in self.chunks(value, weights):
             buffers, points, n = self.lease.chunk(number), value[chunk], chunk.stop - chunk.start
             part = grad[:, chunk].flatten(0, 1)
@@ -161,6 +176,11 @@ class _Run:
         (to_first,) = torch.autograd.grad(powers, first, outer)
         grads[0][0].addmm_(to_first.T, slopes)
         return to_value, to_first @ weights[0][0] if wanted[1] else None, grads
+
+    def _machine_code(self, value: Tensor, powers: Tensor, weights: Weights) -> NativeChain:
+        buffers = Buffers() if self.lease is None else self.lease.chunk(0)
+        plain = [(weight.contiguous(), None if bias is None else bias.contiguous()) for weight, bias in weights]
+        return NativeChain(self.layout, value.contiguous(), powers.contiguous(), plain, buffers, self.threads)
 
     def _kept(self, buffers: Buffers, layer: int, n: int, width: int, like: Tensor) -> _Kept:
         """The memory of an activation's argument, value and, for a collapsed Laplacian, squared slopes."""

@@ -16,7 +16,7 @@ from .chain import has_chain
 from .checks import check_placement
 from .forward import channels_of, read
 from .layout import layout_of
-from .native import NATIVE_TYPES, host_compiler, library, native_formulas
+from .native import NATIVE_TYPES, host_compiler, library
 from .plan import Derivatives, Plan
 from .workspace import Workspace
 
@@ -28,20 +28,20 @@ Pass: TypeAlias = Callable[[Tensor], Tensor]
 class CompiledKernel:
     """`ForwardKernel` in compiled code.
 
-    On the CPU, plans of order at most 2 of networks that have rows of linear layers and activations run with the formulas of
-    channels.cpp between the products (see native.py). Everything else goes through torch.compile once per network, plan
+    On the CPU, plans of order at most 2 of networks that have rows of linear layers and activations run in machine code of
+    pdekit's own: whole rows if the activation is tanh (native_chain.py), else all between the products (native.py). Everything else goes through torch.compile once per network, plan
     and batch shape, kept as long as this object lives; on a GPU the pass is captured in a graph as well, which removes the
     cost of launching its kernels. Where no compiler is found, or it fails, the same pass runs uncompiled.
 
     Args:
         most_shapes: how many different passes go through torch.compile; further ones run uncompiled.
 
-    Notes: channels.cpp takes a second to compile, torch.compile 10 to 60 s on two cores; `select_kernel` weighs that
+    Notes: pdekit's own code takes a second or two to compile, torch.compile 10 to 60 s on two cores; `select_kernel` weighs that
     against the length of the run.
     """
 
     most_shapes: int = 8
-    _workspace: Workspace = field(default_factory=lambda: Workspace(native_formulas), repr=False, compare=False)
+    _workspace: Workspace = field(default_factory=lambda: Workspace(native=True), repr=False, compare=False)
     _passes: dict[Hashable, Pass] = field(default_factory=dict, repr=False, compare=False)
 
     def __call__(self, network: nn.Module, x: Tensor, plan: Plan) -> Derivatives:
@@ -65,7 +65,7 @@ class CompiledKernel:
 
 
 def runs_natively(network: nn.Module, plan: Plan, device: torch.device) -> bool:
-    """Whether channels.cpp serves this network and plan."""
+    """Whether pdekit's own machine code serves this network and plan."""
     return device.type == "cpu" and plan.order <= 2 and has_chain(network)
 
 

@@ -1,4 +1,4 @@
-"""The formulas of activations in machine code of this processor: channels.cpp, compiled in a second, without torch's headers."""
+"""The formulas of activations in machine code of this processor, compiled in a second or two, without torch's headers."""
 
 from __future__ import annotations
 
@@ -25,14 +25,18 @@ from .scratch import Buffers
 
 Entries: TypeAlias = Mapping[tuple[str, torch.dtype], Callable[..., None]]
 
-_SOURCE = Path(__file__).with_name("channels.cpp")
-_FLAGS = ("-O3", "-march=native", "-std=c++17", "-fopenmp", "-shared", "-fPIC")
+_SOURCES = [Path(__file__).with_name(name) for name in ("channels.cpp", "chain.cpp")]
+# Without the care for errno and traps, std::floor and its kind vectorise; their values stay the same.
+_FLAGS = ("-O3", "-march=native", "-std=c++17", "-fno-math-errno", "-fno-trapping-math", "-fopenmp", "-shared", "-fPIC")
 NATIVE_TYPES = {torch.float32: "float32", torch.float64: "float64"}
 _ARGUMENTS = {
     "forward": [*(c_void_p,) * 6, c_int, c_int64, c_int, c_int, c_void_p, c_void_p, c_int],
     "backward": [*(c_void_p,) * 7, c_int64, c_int, c_int, c_void_p, c_void_p, c_int],
     "affine_forward": [*(c_void_p,) * 5, c_int64, c_int64, c_int, c_int, c_int],
     "affine_backward": [*(c_void_p,) * 7, c_int64, c_int64, c_int, c_int, c_int],
+    "chain_forward": [c_void_p, c_void_p, c_void_p, c_int64],
+    "chain_backward": [*(c_void_p,) * 6, c_int64],
+    "tanh": [c_void_p, c_void_p, c_int64],
 }
 _COMPILE_SECONDS = 60.0
 
@@ -60,7 +64,7 @@ class Native:
 
     def forward(self, f: Terms, layout: Layout, z: Tensor, out: Tensor, squares: Tensor | None, known: bool) -> None:
         """Write the channels of f(z)."""
-        table = _table(layout)
+        table = table_of(layout)
         call, threads = self.entries["forward", z.dtype], torch.get_num_threads()
         kept = None if squares is None else squares.data_ptr()
         ends = (kept, known, z[0].numel(), table.rows, table.first, table.pairs, table.starts, threads)
@@ -68,7 +72,7 @@ class Native:
 
     def backward(self, f: Terms, layout: Layout, z: Tensor, grad: Tensor, squares: Tensor | None) -> None:
         """Turn `grad` into the gradient with respect to the channels of z."""
-        table = _table(layout)
+        table = table_of(layout)
         call, threads = self.entries["backward", z.dtype], torch.get_num_threads()
         kept = None if squares is None else squares.data_ptr()
         ends = (kept, z[0].numel(), table.rows, table.first, table.pairs, table.starts, threads)
@@ -76,14 +80,14 @@ class Native:
 
     def affine_forward(self, f: Terms, layout: Layout, powers: Tensor, out: Tensor) -> None:
         """Write the channels of f(z) for affine z."""
-        table, (_, n, width) = _table(layout), out.shape
+        table, (_, n, width) = table_of(layout), out.shape
         call, powers = self.entries["affine_forward", out.dtype], powers.contiguous()
         ends = (n, width, table.rows, table.first, torch.get_num_threads())
         call(*_pointers(f, 3), powers.data_ptr(), out.data_ptr(), *ends)
 
     def affine_backward(self, f: Terms, layout: Layout, powers: Tensor, grad: Tensor, outer: Tensor) -> Tensor:
         """Return the gradient with respect to affine z, and add the one with respect to `powers` to `outer`."""
-        table, (_, n, width), threads = _table(layout), grad.shape, torch.get_num_threads()
+        table, (_, n, width), threads = table_of(layout), grad.shape, torch.get_num_threads()
         call, powers = self.entries["affine_backward", grad.dtype], powers.contiguous()
         parts = outer.new_zeros(threads, *outer.shape)
         ends = (n, width, table.rows, table.first, threads)
@@ -100,16 +104,16 @@ def native_formulas(scratch: Buffers) -> Formulas:
 
 @cache
 def library() -> Entries | None:
-    """Compile and load channels.cpp, once per process; None where there is no compiler or it fails.
+    """Compile and load the sources, once per process; None where there is no compiler or it fails.
 
     Nothing is kept on disk: the second it takes is cheaper than the care a shared cache of machine code needs.
     """
     compiler = host_compiler()
-    if compiler is None or not _SOURCE.exists():
+    if compiler is None or not all(source.exists() for source in _SOURCES):
         return None
     with tempfile.TemporaryDirectory(prefix="pdekit-") as folder:
-        target = Path(folder) / "channels.so"
-        command = [compiler, *_FLAGS, str(_SOURCE), "-o", str(target), *_runtime()]
+        target = Path(folder) / "formulas.so"
+        command = [compiler, *_FLAGS, *map(str, _SOURCES), "-o", str(target), *_runtime()]
         try:
             subprocess.run(command, check=True, capture_output=True, timeout=_COMPILE_SECONDS)
             loaded = ctypes.CDLL(str(target))
@@ -137,7 +141,7 @@ def _runtime() -> list[str]:
 
 @final
 @dataclass(frozen=True, eq=False)
-class _Table:
+class Table:
     """A layout as the library reads it."""
 
     rows: int
@@ -147,10 +151,11 @@ class _Table:
 
 
 @cache
-def _table(layout: Layout) -> _Table:
+def table_of(layout: Layout) -> Table:
+    """The table of a layout."""
     flat = list(chain.from_iterable(chain.from_iterable(layout.pairs)))
     starts = [0, *accumulate(len(pairs) for pairs in layout.pairs)]
-    return _Table(layout.size, 1 + len(layout.axes), (c_int32 * len(flat))(*flat), (c_int32 * len(starts))(*starts))
+    return Table(layout.size, 1 + len(layout.axes), (c_int32 * len(flat))(*flat), (c_int32 * len(starts))(*starts))
 
 
 def _pointers(f: Terms, count: int) -> list[int | None]:

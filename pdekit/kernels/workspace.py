@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import final
 
 from .formulas import Eager, Formulas
+from .native import native_formulas
 from .scratch import Buffers
 
 
 @final
 @dataclass(frozen=True, eq=False)
 class Workspace:
-    """A pool of buffers, and the formulas by which activations fill them.
+    """A pool of buffers, and the way they are filled.
 
     Args:
-        formulas: makes them, given memory for temporaries.
+        native: in machine code where there is some (float32 and float64 on the CPU), or by torch's operations.
 
     Notes: fresh memory costs a quarter of a small step on Linux, where pages are mapped, cleared and given back each
     time. The pool keeps as much as the passes that were alive at once needed.
     """
 
-    formulas: Callable[[Buffers], Formulas] = Eager
+    native: bool = False
     _free: list[list[Buffers]] = field(default_factory=list, repr=False)
+
+    def formulas(self, scratch: Buffers) -> Formulas:
+        """The formulas for one pass, given memory for temporaries."""
+        return native_formulas(scratch) if self.native else Eager(scratch)
 
     def lease(self) -> Lease:
         """Buffers for one pass and its way back; they return when the lease is dropped with the pass's graph."""
