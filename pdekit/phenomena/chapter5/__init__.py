@@ -5,5 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from ..experiment import Experiment
+from . import holes, three_scale
 
-EXPERIMENTS: tuple[Experiment[Any], ...] = ()
+EXPERIMENTS: tuple[Experiment[Any], ...] = (holes.EXPERIMENT, three_scale.EXPERIMENT)

@@ -5,5 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from ..experiment import Experiment
+from . import gradient_measure, tanh_transform
 
-EXPERIMENTS: tuple[Experiment[Any], ...] = ()
+EXPERIMENTS: tuple[Experiment[Any], ...] = (tanh_transform.EXPERIMENT, gradient_measure.EXPERIMENT)
