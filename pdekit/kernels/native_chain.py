@@ -21,8 +21,8 @@ from .scratch import Buffers, take
 
 Weights: TypeAlias = Sequence[tuple[Tensor, Tensor | None]]
 
-CHUNK_BYTES = 3 << 17
-"""Size of a chunk's channels between two layers: five of them fit a core's second-level cache."""
+CHUNK_BYTES = 1 << 18
+"""Size of a chunk's channels between two layers, of which a core's second-level cache holds eight (2 MiB)."""
 LEAST_POINTS = 16
 _ROUTINES = {torch.float32: "sgemm_", torch.float64: "dgemm_"}
 
