@@ -23,13 +23,15 @@ FloatArray = NDArray[np.float64]
 
 _POINTS = 4097
 _PERIODS = 6  # shown of a part that oscillates more often
+_HEADROOM = 0.35  # above and below the curves, for the legend
 
 
 def plot_parts(solution: Solution, figure: Figure | None = None) -> Figure:
     """One panel for each part of the solution; dashed the exact solution's content in the part's band of wave numbers.
 
     A part that oscillates often is shown over a few periods in the middle of the domain. The titles say which share of
-    the part's spectral energy lies in its own band.
+    the part's spectral energy lies in its own band. The sine series of a smooth function falls as 1 / k^3 only:
+    the exact content of the higher bands has some of it, which the smooth part keeps.
 
     Args:
         solution: in one dimension.
@@ -64,7 +66,8 @@ def plot_parts(solution: Solution, figure: Figure | None = None) -> Figure:
         axes.set_title(f"{name}: k = {part.wavenumber:.3g}, {shares[name]:.1%} of its energy in its band", fontsize=10)
         axes.set_ylabel(solution.problem.outputs[0])
         axes.ticklabel_format(axis="y", scilimits=(-2, 3), useMathText=True)
-        axes.legend(fontsize="small", loc="upper right")
+        axes.margins(y=_HEADROOM)
+        axes.legend(fontsize="small", loc="upper right", ncols=2)
         grid_lines(axes)
     axes.set_xlabel(domain.names[0])
     figure.suptitle(f"{solution.problem.name}, {solution.solver}", fontsize=11)
