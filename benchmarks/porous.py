@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from frequency_rows import FIVE_POINTS, MSCALE_WITH_HOLES, plain
+from matplotlib.axes import Axes
 from pdekit.solvers import CoarseSolve, FiniteElement, Hybrid
 
 from pdekit import Budget, problems
@@ -39,15 +40,27 @@ def drawn(columns: dict[str, Solution], out: Path) -> Path:
     x = np.linspace(-1, 1, 201)
     grid = torch.from_numpy(np.stack(np.meshgrid(x, x, indexing="ij"), axis=-1).reshape(-1, 2))
     values = np.where(PROBLEM.domain.contains(grid).numpy(), PROBLEM.exact(grid)[:, 0].numpy(), np.nan)
-    axes[0, 0].pcolormesh(x, x, values.reshape(201, 201).T, shading="nearest", rasterized=True)
+    image = axes[0, 0].pcolormesh(x, x, values.reshape(201, 201).T, shading="nearest", rasterized=True)
+    figure.colorbar(image, cax=axes[0, 0].inset_axes((1.03, 0.0, 0.045, 1.0)), label="u")
     axes[0, 0].set(title="exact", aspect="equal", xlabel="x", ylabel="y")
     for blank in axes[1:, 0]:
         blank.axis("off")
     for column, (name, solution) in zip(axes.T[1:], columns.items(), strict=True):
         plot_field(solution, column[0]).set_title(f"{name}: error {solution.measures.rel_l2:.1e}")
         plot_error(solution, column[1]).set_title("error")
-        plot_bands(solution, column[2]).set_title("error by band")
+        _narrowed(plot_bands(solution, column[2]), axes[2, 0])
     return save_figure(figure, out)
+
+
+def _narrowed(bands: Axes, aside: Axes) -> None:
+    """Without numbers at the bars, which meet in a narrow panel, and with the legend in a panel beside it."""
+    bands.set_title("error by band")
+    for number in list(bands.texts):
+        number.remove()
+    handles, labels = bands.get_legend_handles_labels()
+    bands.get_legend().remove()
+    named = [(h, label) for h, label in zip(handles, labels, strict=True) if not label.startswith("whole error")]
+    aside.legend(*zip(*named, strict=True), title="dashed: the whole error", loc="center")
 
 
 def main() -> None:
