@@ -38,6 +38,7 @@ from pdekit.nn import (
     Site,
     Sum,
     Tanh,
+    TorchDefault,
     activation,
     check_parameters,
     linear,
@@ -47,7 +48,16 @@ ARCHITECTURES = [
     *(MLP(8, 2), MLP(8, 1, Sine(3.0), Siren()), MLP(8, 3, ReLU(2), He()), ResNet(6, 2), Polynomial(3)),
     *(Perceptron((8, 6, 4)), Perceptron((6, 4), CosineSine(), biased=False), AntiSymmetric(MLP(8, 2))),
 ]
-LAWS = [Glorot(), Glorot(uniform=True, scale=0.5), He(), LeCun(uniform=True), Siren(), PowerLaw(1.5), He(bias=0.1)]
+LAWS = [
+    Glorot(),
+    Glorot(uniform=True, scale=0.5),
+    He(),
+    LeCun(uniform=True),
+    Siren(),
+    PowerLaw(1.5),
+    He(bias=0.1),
+    TorchDefault(),
+]
 
 
 def build(architecture: Architecture, seed: int = 97, dtype: torch.dtype = torch.float64, d: int = 2) -> nn.Module:
@@ -92,6 +102,8 @@ def test_weights_have_the_variance_of_their_law(law: Initialisation, site: Site)
         expected = (1 / site.inputs if site.first else math.sqrt(6 / site.inputs) / 5.0) ** 2 / 3
     elif isinstance(law, PowerLaw):
         expected = site.width**-law.gamma
+    elif isinstance(law, TorchDefault):
+        expected = 1 / (3 * site.inputs)
     else:
         fan = (site.inputs + site.outputs) / 2 if law.to_outputs else site.inputs
         expected = law.scale**2 * law.gain / fan
@@ -100,7 +112,7 @@ def test_weights_have_the_variance_of_their_law(law: Initialisation, site: Site)
     # The variance of N draws scatters by at most sqrt(2 / N); N >= 30,000, so 5 % is six deviations.
     assert float(draws.square().mean()) == pytest.approx(expected, rel=0.05)
     assert abs(float(draws.mean())) < 6 * math.sqrt(expected / draws.numel())
-    if isinstance(law, Siren) or getattr(law, "uniform", False):
+    if isinstance(law, Siren | TorchDefault) or getattr(law, "uniform", False):
         assert float(draws.abs().max()) <= math.sqrt(3 * expected) * (1 + 1e-12)
 
 
@@ -108,6 +120,10 @@ def test_biases() -> None:
     site, g = Site(4, 20_000, 8, False, Tanh()), torch.Generator().manual_seed(5)
     assert not He().draw(site, g)[1].any()
     assert float(He(bias=0.1).draw(site, g)[1].std()) == pytest.approx(0.1, rel=0.05)
+    weight, bias = TorchDefault().draw(site, g)
+    own = torch.nn.Linear(4, 20_000)
+    assert float(weight.abs().max()) <= 0.5 and float(own.weight.detach().abs().max()) <= 0.5
+    assert float(bias.std()) == pytest.approx(float(own.bias.detach().std()), rel=0.05)
     layer = linear(site, He(bias=0.1), g, torch.float32)
     assert layer.weight.dtype == torch.float32
     assert layer.bias.abs().max() > 0

@@ -43,6 +43,7 @@ from .initialisation import LeCun as LeCun
 from .initialisation import PowerLaw as PowerLaw
 from .initialisation import Siren as Siren
 from .initialisation import Site as Site
+from .initialisation import TorchDefault as TorchDefault
 from .initialisation import VarianceScaling as VarianceScaling
 from .initialisation import linear as linear
 from .layers import Concatenation as Concatenation

@@ -25,7 +25,7 @@ class AntiSymmetric:
     Notes: twice the parameters. What a network starts with is what it keeps between training points; this separates
         that from what its activation prefers.
     Reference: Zhang, Xu, Luo, Ma 2020, A type of generalization error induced by initialization in deep neural
-    networks, MSML, PMLR 107:144-164; book, section 4.3.
+    networks, MSML, PMLR 107:144-164; book, section 4.2.1.
     """
 
     network: Architecture = field(default_factory=MLP)

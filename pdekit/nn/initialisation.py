@@ -153,6 +153,22 @@ class PowerLaw:
         return _normal(site, deviation, generator), deviation * _noise((site.outputs,), generator)
 
 
+@final
+@dataclass(frozen=True)
+class TorchDefault:
+    """What `torch.nn.Linear` draws: weights and biases uniform in [-1/sqrt(inputs), 1/sqrt(inputs)].
+
+    Notes: weights have a third of LeCun's variance, so signals fade in deep networks; for repeating published figures.
+    """
+
+    def draw(self, site: Site, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Return a weight (outputs, inputs) and a bias (outputs,)."""
+        deviation = 1.0 / math.sqrt(3.0 * site.inputs)
+        weight = _uniform(site, deviation, generator)
+        bias = 2.0 * torch.rand(site.outputs, generator=generator, dtype=torch.float64) - 1.0
+        return weight, bias / math.sqrt(site.inputs)
+
+
 def linear(
     site: Site, law: Initialisation, generator: torch.Generator, dtype: torch.dtype, *, biased: bool = True
 ) -> nn.Linear:

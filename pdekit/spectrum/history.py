@@ -91,7 +91,7 @@ def settled_at(steps: ArrayLike, errors: ArrayLike, threshold: float, hold: int 
         Exact to the recording interval, which the meaning of `hold` depends on too. Good values: 0.1 and 50 with every
         step recorded.
 
-    Reference: book, section 4.2.
+    Reference: book, section 4.1.3.
 
     >>> settled_at([0, 10, 20, 30], [[1.0, 0.1], [0.1, 1.0], [0.1, 0.1], [1.0, 1.0]], 0.2, hold=2).tolist()
     [10.0, inf]

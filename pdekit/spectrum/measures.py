@@ -61,7 +61,7 @@ def principal_direction(points: ArrayLike) -> Array:
 
     Notes: the first singular vector of the centred points; costs n d min(n, d).
 
-    Reference: book, section 4.3 (frequency principle on data sets).
+    Reference: book, section 4.2.3 (frequency principle on data sets).
 
     >>> principal_direction([[0.0, 0.0], [1.0, 2.0], [2.0, 4.0]]).round(3).tolist()
     [0.447, 0.894]
