@@ -5,6 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from ..experiment import Experiment
-from . import holes, three_scale
+from . import fourier_features, holes, position_encoding, scale_choice, stretch, three_scale
 
-EXPERIMENTS: tuple[Experiment[Any], ...] = (holes.EXPERIMENT, three_scale.EXPERIMENT)
+EXPERIMENTS: tuple[Experiment[Any], ...] = (
+    stretch.EXPERIMENT,
+    holes.EXPERIMENT,
+    scale_choice.EXPERIMENT,
+    three_scale.EXPERIMENT,
+    position_encoding.EXPERIMENT,
+    fourier_features.EXPERIMENT,
+)

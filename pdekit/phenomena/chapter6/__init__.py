@@ -5,6 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from ..experiment import Experiment
-from . import gradient_measure, tanh_transform
+from . import gradient_measure, init_size, loss_gradient, tanh_transform
 
-EXPERIMENTS: tuple[Experiment[Any], ...] = (tanh_transform.EXPERIMENT, gradient_measure.EXPERIMENT)
+EXPERIMENTS: tuple[Experiment[Any], ...] = (
+    init_size.EXPERIMENT,
+    loss_gradient.EXPERIMENT,
+    tanh_transform.EXPERIMENT,
+    gradient_measure.EXPERIMENT,
+)
