@@ -162,7 +162,6 @@ HOLDING = {
     "freq-sin-three-modes",
     "freq-activation-ricker",
     "freq-activation-sin",
-    "freq-image-large-init",
     "freq-early-stopping",
     "freq-real-projection",
     "freq-parity",

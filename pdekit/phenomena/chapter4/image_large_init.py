@@ -79,6 +79,7 @@ def run(config: LargeInit, context: Context) -> Finding:
             {f"{name}, test PSNR": test[name].tolist() for name in found} | {"difference": gap.tolist()},
             (comparable & (gap >= GAP)).tolist(),
             share=1.0,
+            note=_BLUR,
         ),
         Claim.over_seeds(
             "they are filled with noise",
@@ -87,6 +88,7 @@ def run(config: LargeInit, context: Context) -> Finding:
             | {"ratio": rougher.tolist()},
             (comparable & (rougher >= ROUGHER)).tolist(),
             share=1.0,
+            note=_BLUR,
         ),
     )
     line = config.task.rows // 2
@@ -122,6 +124,13 @@ def run(config: LargeInit, context: Context) -> Finding:
             f"{name}_pixels": pixels[name],
         }
     return Finding(claims, arrays, {"pictures": draw_pictures, "rows": draw_rows}, provenance=(picture.provenance,))
+
+
+_BLUR = (
+    "thresholds were proposed without a trial. On 40 x 32 pixels of the default photograph the default network is 3 dB "
+    "worse on unseen columns than on its own (seeds 0-2: 19.0, 18.8, 19.0 dB), and the one from large weights has 15.2, "
+    "13.7, 15.5 dB: the sign is as claimed in each seed, the size is not"
+)
 
 
 def _reached(found: Course, fitted: float) -> np.ndarray:

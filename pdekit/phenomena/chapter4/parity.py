@@ -125,7 +125,7 @@ def run(config: Parity, context: Context) -> Finding:
         ax = figure.subplots()
         curves = (("all points", true), ("training samples", sampled[0]), ("network on all points", fitted[0]))
         for number, (label, values) in enumerate(curves):
-            ax.plot(k, values, label=label)[0].set(**style(number))
+            ax.semilogy(k, np.maximum(values, 1e-5), label=label, **style(number))
         ax.axvspan(0, LOW, alpha=0.1, color=style(0)["color"], linewidth=0)
         ax.set(xlabel="wave number k along (1, ..., 1); low band shaded", ylabel="|F(k)|")
         ax.legend()
@@ -157,7 +157,7 @@ def _spectrum(points: FloatArray, values: FloatArray, k: FloatArray) -> FloatArr
 
 def _energy(magnitude: FloatArray, k: FloatArray) -> FloatArray:
     """Integral of |F|^2 over the low band."""
-    below = k <= LOW
+    below = k <= LOW * (1 + 1e-9)
     return np.asarray(np.trapezoid(magnitude[..., below] ** 2, k[below], axis=-1))
 
 
