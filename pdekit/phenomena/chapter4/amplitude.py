@@ -83,7 +83,8 @@ def run(config: AmplitudeFrequency, context: Context) -> Finding:
         for ax, (name, values) in zip(figure.subplots(1, 2), ratio.items(), strict=True):
             x = np.array(varied[name])
             middle = median[name]
-            spread = np.abs(np.stack([values.min(axis=1), values.max(axis=1)]) - middle)
+            with np.errstate(invalid="ignore"):  # where neither time came
+                spread = np.abs(np.stack([values.min(axis=1), values.max(axis=1)]) - middle)
             ax.errorbar(x, middle, np.where(np.isfinite(spread), spread, 0.0), marker="o", capsize=3, **style(0))
             ax.set(
                 xlabel=f"{name} of the high frequency", ylabel="$T_{high} / T_{low}$, median and range", yscale="log"
