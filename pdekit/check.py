@@ -205,6 +205,8 @@ def _coefficient(
         return None
     owner, s = f"{problem.name}.{name}", len(problem.domain.space_axes)
     values = function(x)
+    if values is None and name != "source":  # an override may say "identity" or "zero" too
+        return None
     if not (isinstance(values, Tensor) and width is None and tuple(values.shape) == (len(x), s, s)):
         values = column(owner, values, len(x), width or 1)
     check_finite(owner, values, x)

@@ -16,6 +16,7 @@ from . import config as tables
 from .codec import encode
 from .config import Circumstances
 from .errors import ConfigError, unknown_name
+from .operator_problem import OperatorProblem
 from .options import listing
 from .origin import Origin
 from .problem import Problem
@@ -55,16 +56,22 @@ class Output:
 
 
 def problems(arguments: argparse.Namespace) -> Output:
-    """The catalogue."""
-    from .problems import CATALOGUE
+    """The catalogue: single problems, then families of problems."""
+    from .problems import CATALOGUE, FAMILIES
 
-    defaults = {name: plain(_defaults(kind)) for name, kind in CATALOGUE.items()}
-    lines = [(_call(name, defaults[name]), kind.hard_because) for name, kind in CATALOGUE.items()]
-    rows = [
-        {"name": name, "parameters": defaults[name], "hard_because": kind.hard_because}
-        for name, kind in CATALOGUE.items()
+    single, families = _listed(CATALOGUE), _listed(FAMILIES)
+    lines = [(_call(row["name"], row["parameters"]), row["hard_because"]) for row in (*single, *families)]
+    columns = _columns(lines).splitlines()
+    heading = "families, to learn the map from input functions to solutions of:"
+    text = "\n".join([*columns[: len(single)], "", heading, *columns[len(single) :]])
+    return Output(text, {"problems": single, "families": families})
+
+
+def _listed(kinds: Mapping[str, type[Problem] | type[OperatorProblem]]) -> list[dict[str, Any]]:
+    return [
+        {"name": name, "parameters": plain(_defaults(kind)), "hard_because": kind.hard_because}
+        for name, kind in kinds.items()
     ]
-    return Output(_columns(lines), {"problems": rows})
 
 
 def solvers(arguments: argparse.Namespace) -> Output:
@@ -77,13 +84,15 @@ def solvers(arguments: argparse.Namespace) -> Output:
 
 def show(arguments: argparse.Namespace) -> Output:
     """A problem or a solver: what it is, and its options."""
-    from .problems import CATALOGUE
+    from .problems import CATALOGUE, FAMILIES
     from .solvers import SOLVERS
 
     if arguments.name in SOLVERS:
         return _show_solver(arguments.name)
+    if arguments.name in FAMILIES:
+        return _show_family(arguments.name)
     if arguments.name not in CATALOGUE and Origin.parsed(arguments.name) is None:
-        raise unknown_name("show", arguments.name, [*CATALOGUE, *SOLVERS])
+        raise unknown_name("show", arguments.name, [*CATALOGUE, *FAMILIES, *SOLVERS])
     source = tables.problem_source(arguments.name)
     kind = type(source) if isinstance(source, Problem) else source
     parameters = source.parameters() if isinstance(source, Problem) else _defaults(source)
@@ -91,6 +100,16 @@ def show(arguments: argparse.Namespace) -> Output:
     options = [(key, f"{value}") for key, value in plain(parameters).items()]
     data = {"problem": arguments.name, "parameters": plain(parameters), "description": text}
     return Output("\n".join([arguments.name, "", text, *_options(options)]), data)
+
+
+def _show_family(name: str) -> Output:
+    from .problems import FAMILIES
+
+    kind = FAMILIES[name]
+    text, parameters = inspect.getdoc(kind) or "", plain(_defaults(kind))
+    options = [(key, f"{value}") for key, value in parameters.items()]
+    data = {"family": name, "parameters": parameters, "description": text}
+    return Output("\n".join([name, "", text, *_options(options)]), data)
 
 
 def _show_solver(name: str) -> Output:

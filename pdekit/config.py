@@ -158,8 +158,13 @@ def problem_given(text: str, parameters: Mapping[str, Any]) -> Problem:
 
 
 def _catalogue_class(name: str) -> type[Problem]:
-    from .problems import CATALOGUE
+    from .problems import CATALOGUE, FAMILIES
 
+    if name in FAMILIES:
+        raise ConfigError(
+            f"{PROBLEM}: got {name!r}, a family of problems, expected a single one; families take solvers that learn "
+            "operators"
+        )
     if name not in CATALOGUE:
         raise unknown_name(PROBLEM, name, CATALOGUE)
     return CATALOGUE[name]

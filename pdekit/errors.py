@@ -215,6 +215,10 @@ class ReferenceWarning(PdekitWarning):
     """The reference solution is itself not resolved."""
 
 
+class DataWarning(PdekitWarning):
+    """A cached data set cannot be used, and is made again."""
+
+
 class ResumeWarning(PdekitWarning):
     """A run is resumed under other circumstances than it was started in."""
 

@@ -1,7 +1,9 @@
-"""The problem catalogue: classes by name, each with its exact solution.
+"""The problem catalogue: classes by name, each with its exact solution; and families of problems.
 
 >>> problem("poisson-sine", k=4)
 PoissonSine(k=4)
+>>> family("antiderivative", points=64)
+Antiderivative(length_scale=0.2, points=64)
 """
 
 from __future__ import annotations
@@ -12,9 +14,16 @@ import enum
 import typing
 
 from ..errors import ConfigError, unknown_name
+from ..operator_problem import OperatorProblem
 from ..problem import Problem
+from .antiderivative import Antiderivative as Antiderivative
+from .arrays import UserArrays as UserArrays
+from .darcy_family import DarcyFamily as DarcyFamily
+from .darcy_family import Permeability as Permeability
 from .disk import LShape as LShape
 from .disk import PoissonDisk as PoissonDisk
+from .evolution_families import AdvectionFamily as AdvectionFamily
+from .evolution_families import BurgersFamily as BurgersFamily
 from .four_modes import PoissonFourModes as PoissonFourModes
 from .four_modes import PoissonFourModes2D as PoissonFourModes2D
 from .four_modes import PoissonFourModes3D as PoissonFourModes3D
@@ -26,6 +35,8 @@ from .multiscale import EllipticTwoScale as EllipticTwoScale
 from .newton import NewtonLaw as NewtonLaw
 from .nonlinear import PLaplace as PLaplace
 from .plates import Biharmonic as Biharmonic
+from .poisson_family import PoissonFamily as PoissonFamily
+from .poisson_family import PoissonInput as PoissonInput
 from .poisson_nd import PoissonND as PoissonND
 from .poisson_nd import Variant as Variant
 from .porous import PoissonBoltzmann as PoissonBoltzmann
@@ -57,6 +68,18 @@ CATALOGUE: typing.Final[typing.Mapping[str, type[Problem]]] = {
 }
 """Problem classes by the names the shell knows."""
 
+FAMILIES: typing.Final[typing.Mapping[str, type[OperatorProblem]]] = {
+    "antiderivative": Antiderivative,
+    "poisson-family": PoissonFamily,
+    "darcy-family": DarcyFamily,
+    "burgers-family": BurgersFamily,
+    "advection-family": AdvectionFamily,
+    "arrays": UserArrays,
+}
+"""Families of problems by the names the shell knows."""
+
+_Kind = typing.TypeVar("_Kind")
+
 
 def names() -> tuple[str, ...]:
     """Names of all problems, in the order of the catalogue."""
@@ -70,9 +93,23 @@ def problem(name: str, **parameters: object) -> Problem:
         UnknownNameError: no such problem, with the closest names.
         ConfigError: no such parameter, with the closest, or an impossible value.
     """
-    if name not in CATALOGUE:
-        raise unknown_name("problem", name, CATALOGUE)
-    kind = CATALOGUE[name]
+    return _built("problem", CATALOGUE, name, parameters)
+
+
+def family(name: str, **parameters: object) -> OperatorProblem:
+    """The family of that name with these parameters; enumerated ones may be given by their values.
+
+    Raises:
+        UnknownNameError: no such family, with the closest names.
+        ConfigError: no such parameter, with the closest, or an impossible value.
+    """
+    return _built("family", FAMILIES, name, parameters)
+
+
+def _built(what: str, kinds: typing.Mapping[str, type[_Kind]], name: str, parameters: dict[str, object]) -> _Kind:
+    if name not in kinds:
+        raise unknown_name(what, name, kinds)
+    kind = kinds[name]
     types = typing.get_type_hints(kind)
     known = [field.name for field in dataclasses.fields(kind)]  # type: ignore[arg-type]
     for key, value in parameters.items():

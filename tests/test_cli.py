@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
-from pdekit.problems import CATALOGUE
+from pdekit.problems import CATALOGUE, FAMILIES
 from pdekit.solvers import SOLVERS
 
 import pdekit
@@ -66,17 +66,21 @@ def finished(tmp_path_factory):
 # Listings ------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("command", "names"), [("problems", CATALOGUE), ("solvers", SOLVERS)])
-def test_listings_name_everything(run, command, names):
+@pytest.mark.parametrize(
+    ("command", "kinds"),
+    [("problems", {"problems": CATALOGUE, "families": FAMILIES}), ("solvers", {"solvers": SOLVERS})],
+)
+def test_listings_name_everything(run, command, kinds):
     text, data = run(command), run(command, "--json")
     assert text.code == data.code == 0
-    assert [line.split("(")[0].split()[0] for line in text.out.splitlines()] == list(names)
-    assert [row["name"] for row in data.data[command]] == list(names)
-    assert all(len(line.split()) > 1 for line in text.out.splitlines())  # each says what it is
+    lines = [line for line in text.out.splitlines() if line and not line.endswith(":")]  # without headings
+    assert [line.split("(")[0].split()[0] for line in lines] == [name for names in kinds.values() for name in names]
+    assert {kind: [row["name"] for row in data.data[kind]] for kind in kinds} == {k: list(v) for k, v in kinds.items()}
+    assert all(len(line.split()) > 1 for line in lines)  # each says what it is
     assert text.err == data.err == ""
 
 
-@pytest.mark.parametrize("name", [*CATALOGUE, *SOLVERS])
+@pytest.mark.parametrize("name", [*CATALOGUE, *FAMILIES, *SOLVERS])
 def test_show_describes_everything(run, name):
     text, data = run("show", name), run("show", name, "--json")
     assert text.code == data.code == 0
