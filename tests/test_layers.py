@@ -16,7 +16,7 @@ DIRECTORIES = {"pdekit": ROOT / "pdekit", "pdekit.problems": ROOT / "problems", 
 # Units (modules or packages directly under `pdekit`), lowest layer first. A unit imports lower layers freely, and of
 # its own layer only what PEERS names.
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("errors", "checks", "files", "mesh_reader", "environment", "sweep", "record", "codec", "options", "result"),
+    ("errors", "checks", "files", "mesh_reader", "environment", "sweep", "npz", "record", "codec", "options", "result"),
     (
         "domain",
         "sampling",
@@ -51,6 +51,9 @@ LAYERS: tuple[tuple[str, ...], ...] = (
             "evolution",
             "operator",
             "operator_problem",
+            "dataset",
+            "generate",
+            "dataset_cache",
             "field",
             "parts",
         ),
@@ -85,6 +88,7 @@ PEERS: dict[str, frozenset[str]] = {
     "files": frozenset({"errors", "checks"}),
     "environment": frozenset({"errors", "checks"}),
     "sweep": LOWEST,
+    "npz": LOWEST,
     "record": LOWEST,
     "codec": LOWEST,
     "options": LOWEST | {"codec"},
@@ -110,6 +114,8 @@ PEERS: dict[str, frozenset[str]] = {
     "galerkin": DATA | {"discretise"},
     "operator": DATA,
     "operator_problem": DATA | {"reference"},
+    "generate": frozenset({"operator_problem", "dataset"}),
+    "dataset_cache": frozenset({"operator_problem", "dataset", "generate"}),
     "preflight": frozenset({"recipe"}),
     "loop": frozenset({"recipe", "preflight"}),
     "checkpoint": frozenset({"rundir"}),

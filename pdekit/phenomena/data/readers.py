@@ -5,18 +5,14 @@ from __future__ import annotations
 import gzip
 import math
 import struct
-import zipfile
 import zlib
-from collections.abc import Iterable
 from pathlib import Path
 from typing import BinaryIO, Final
 
 import numpy as np
 
 from ...errors import DataError
-
-LARGEST: Final = 1 << 31
-"""Bytes that one array may take up."""
+from ...npz import LARGEST
 
 _IDX_TYPES: Final = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 _CIFAR_RECORD: Final = 1 + 3 * 32 * 32
@@ -84,29 +80,3 @@ def read_cifar(path: Path) -> tuple[np.ndarray, np.ndarray]:
             "to 9; it is damaged, or not the binary version"
         )
     return records[:, 1:].reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1), labels
-
-
-def read_npz(path: Path, names: Iterable[str]) -> dict[str, np.ndarray]:
-    """Arrays of an NPZ file by name, never pickled objects.
-
-    Raises:
-        DataError: damaged, too large, an array missing or pickled.
-    """
-    try:
-        with zipfile.ZipFile(path) as archive:
-            if (total := sum(entry.file_size for entry in archive.infolist())) > 2 * LARGEST:
-                raise DataError(
-                    f"NPZ file {str(path)!r}: got {total} bytes uncompressed, expected at most {2 * LARGEST}"
-                )
-        with np.load(path, allow_pickle=False) as arrays:
-            if missing := [name for name in names if name not in arrays]:
-                raise DataError(
-                    f"NPZ file {str(path)!r}: got arrays {', '.join(arrays) or 'none'}, expected {', '.join(missing)} too"
-                )
-            return {name: arrays[name] for name in names}
-    except (zipfile.BadZipFile, zlib.error, ValueError, EOFError, KeyError, MemoryError) as error:
-        if isinstance(error, DataError):
-            raise
-        raise DataError(
-            f"NPZ file {str(path)!r}: got one that cannot be read ({error}), expected plain arrays; replace it"
-        ) from error

@@ -9,7 +9,8 @@ from typing import Final
 import numpy as np
 
 from ...errors import DataError, MissingDataError
-from .readers import read_cifar, read_idx, read_npz
+from ...npz import read_npz
+from .readers import read_cifar, read_idx
 from .samples import Samples, Split
 
 _NPZ_ARRAYS: Final = ("x_train", "y_train", "x_test", "y_test")
