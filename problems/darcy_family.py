@@ -108,7 +108,8 @@ class DarcyFamily(Family):
     def solve(self, inputs: Tensor) -> Tensor:
         """Finite volumes."""
         spacing = [axis.spacing for axis in self.output.axes]
-        solved = [batched.diffusion(a.numpy(), 1.0, spacing) for a in inputs[..., 0].split(_TOGETHER)]
+        parts = inputs[..., 0].split(_TOGETHER)
+        solved = [batched.diffusion(a.numpy(), 1.0, spacing, smooth=self.smooth_inputs) for a in parts]
         return torch.from_numpy(np.concatenate(solved))[..., None]
 
     @property

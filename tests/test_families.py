@@ -97,7 +97,9 @@ def varying_diffusion(n):
         np.cos(2 * x) * y * np.cos(math.pi * x) * np.sin(math.pi * y)
         + 0.5 * np.sin(2 * x) * np.sin(math.pi * x) * np.cos(math.pi * y)
     )
-    found = batched.diffusion(np.stack([a, 7 * a]), np.stack([f, f]), (1 / (n - 1),) * 2)
+    cases, loads, spacing = np.stack([a, 7 * a]), np.stack([f, f]), (1 / (n - 1),) * 2
+    found = batched.diffusion(cases, loads, spacing)
+    assert np.allclose(found, batched.diffusion(cases, loads, spacing, smooth=True), rtol=1e-7, atol=1e-9)
     assert np.allclose(found[0], 7 * found[1], rtol=1e-7)  # batched cases do not mix
     return np.abs(found[0] - u).max()
 
