@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from .conditions import Observations as Observations
     from .conditions import Periodic as Periodic
     from .conditions import Robin as Robin
+    from .dataset import Dataset as Dataset
     from .domain import Box as Box
     from .domain import Hypercube as Hypercube
     from .domain import Interval as Interval
@@ -41,6 +42,8 @@ if TYPE_CHECKING:
     from .meshfile import read_mesh as read_mesh
     from .meshfile import write_mesh as write_mesh
     from .meshing import mesh as mesh
+    from .operator_problem import Family as Family
+    from .operator_problem import OperatorProblem as OperatorProblem
     from .problem import Elliptic as Elliptic
     from .problem import Parabolic as Parabolic
     from .problem import Problem as Problem
@@ -59,6 +62,7 @@ if TYPE_CHECKING:
 
 _NAMES: Final = {
     "conditions": ("Dirichlet", "Initial", "Neumann", "Observations", "Periodic", "Robin"),
+    "dataset": ("Dataset",),
     "domain": ("Box", "Hypercube", "Interval", "Points", "Rectangle"),
     "errors": ("PdekitError", "PdekitWarning"),
     "geometry": (
@@ -75,6 +79,7 @@ _NAMES: Final = {
     "jet": ("Jet",),
     "meshfile": ("read_mesh", "write_mesh"),
     "meshing": ("mesh",),
+    "operator_problem": ("Family", "OperatorProblem"),
     "problem": ("Elliptic", "Parabolic", "Problem"),
     "recipe": ("Budget", "Every"),
     "record": ("Record",),

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+import os
 from enum import Enum
 
-from .errors import ConfigError
+from .errors import ConfigError, MemoryBudgetError
 
 
 def real(owner: str, key: str, value: object, *, low: float, high: float = math.inf, open_low: bool = True) -> None:
@@ -48,3 +49,22 @@ def member(owner: str, key: str, value: object, kind: type[Enum]) -> None:
     if not isinstance(value, kind):
         choices = ", ".join(str(choice) for choice in kind)
         raise ConfigError(f"{owner}.{key}: got {value!r}, expected one of {choices}")
+
+
+def memory(owner: str, what: str, needed: int, cure: str) -> None:
+    """Refuse an allocation of more than half the memory of this machine, before it is attempted.
+
+    Args:
+        owner: what messages begin with.
+        what: takes the memory.
+        needed: bytes.
+        cure: what to do instead.
+
+    Raises:
+        MemoryBudgetError: with both numbers of bytes.
+    """
+    limit = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
+    if needed > limit:
+        raise MemoryBudgetError(
+            f"{owner}: {what} takes {needed:,} bytes, expected at most {limit:,} (half the memory of this machine); {cure}"
+        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from typing import Any, Final, final
 import numpy as np
 import torch
 
-from .checks import integer
+from .checks import integer, memory
 from .codec import encode
 from .dataset import Dataset, FloatArray, Provenance
 from .operator_problem import Family
@@ -41,6 +42,7 @@ def generate(
 
     Raises:
         ConfigError: zero cases, a negative seed.
+        MemoryBudgetError: more than half the memory of this machine, before it is taken.
         NonFiniteError: a solution holds NaN, with the case.
         SweepError: the solver failed, with the cases.
 
@@ -50,6 +52,8 @@ def generate(
     integer("data set", "seed", seed, low=0)
     jobs = cores() if jobs is None else jobs
     integer("data set", "jobs", jobs)
+    each = family.draw(1, torch.Generator()).numel() + math.prod(family.input.shape) + math.prod(family.output.shape)
+    memory("data set", f"{count} cases of {family.name}", 8 * count * each, "make fewer")
     drawn = family.draw(count, torch.Generator().manual_seed(seed)).numpy()
     tasks = [_Cases(first, drawn[first : first + _CHUNK]) for first in range(0, count, _CHUNK)]
     solved = sweep(_Solve(family), tasks, jobs=jobs, report=report, label=f"data of {family.name}")

@@ -14,7 +14,16 @@ from pdekit.problems import AdvectionFamily, Antiderivative, DarcyFamily, UserAr
 from pdekit import dataset_cache
 from pdekit.dataset import Dataset
 from pdekit.dataset_cache import cached, default_folder, read
-from pdekit.errors import ConfigError, DataError, DataWarning, DtypeError, NonFiniteError, ShapeError, SweepError
+from pdekit.errors import (
+    ConfigError,
+    DataError,
+    DataWarning,
+    DtypeError,
+    MemoryBudgetError,
+    NonFiniteError,
+    ShapeError,
+    SweepError,
+)
 from pdekit.generate import generate
 from pdekit.operator_problem import Family
 from pdekit.quantity import Axis, Quantity
@@ -102,6 +111,11 @@ def test_impossible_numbers_are_refused(arguments, tmp_path):
     with pytest.raises(ConfigError, match="expected an integer"):
         cached(FAMILY, *arguments, folder=tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_more_than_the_memory_is_refused_at_once():
+    with pytest.raises(MemoryBudgetError, match=r"cases of antiderivative takes .* make fewer"):
+        generate(FAMILY, 10**12)
 
 
 def test_splits_and_the_mean_predictor():

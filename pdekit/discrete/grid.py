@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import final
@@ -11,7 +10,8 @@ from typing import final
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import ConfigError, DomainError, DomainTypeError, MemoryBudgetError
+from ..checks import memory
+from ..errors import ConfigError, DomainError, DomainTypeError
 
 FloatArray = NDArray[np.float64]
 
@@ -135,13 +135,7 @@ class Grid:
 
     def check_memory(self, what: str, numbers_per_point: int) -> None:
         """Raise MemoryBudgetError if so many float64 numbers per point exceed half the memory of this machine."""
-        needed = 8 * numbers_per_point * self.size
-        limit = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
-        if needed > limit:
-            raise MemoryBudgetError(
-                f"{what}: a grid of shape {self.shape} takes {needed:,} bytes, expected at most {limit:,} (half the memory "
-                "of this machine); use fewer points"
-            )
+        memory(what, f"a grid of shape {self.shape}", 8 * numbers_per_point * self.size, "use fewer points")
 
     def _tensor(self, axes: tuple[FloatArray, ...]) -> FloatArray:
         self.check_memory("Grid", self.dim)
