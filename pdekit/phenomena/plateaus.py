@@ -42,7 +42,7 @@ def plateaus(steps: ArrayLike, loss: ArrayLike, *, change: float = 0.02, factor:
     Notes: costs T^2.
 
     >>> plateaus([1, 2, 3, 4, 5, 6], [9.0, 1.0, 1.01, 1.0, 1.01, 0.1])
-    (Plateau(start=2.0, end=5.0, level=1.004),)
+    (Plateau(start=2.0, end=5.0, level=1.005),)
     """
     real("plateaus", "change", change, low=0.0)
     real("plateaus", "factor", factor, low=1.0)

@@ -89,9 +89,6 @@ def run(
         ConfigError: a negative seed, no jobs.
         FileNotFoundError: no such folder of data sets.
         RunLockedError, UnsafePathError, OSError: the folder of results cannot be written.
-
-    >>> run("hd-sparsity", out="runs/phenomena").success  # doctest: +SKIP
-    True
     """
     integer("run", "seed", seed, low=0)
     member("run", "size", size, Size)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, final
 
 import numpy as np
-from scipy.stats import spearmanr
+import scipy
 
 from ...optim import Adam
 from ...plot_style import grid_lines, style
@@ -56,7 +56,7 @@ def run(config: AmplitudeFrequency, context: Context) -> Finding:
     ratio = {name: quotient(each[..., 1], each[..., 0]) for name, each in times.items()}
     median = {name: np.median(each, axis=1) for name, each in ratio.items()}
     varied = {"amplitude": config.amplitudes, "wave number": config.wavenumbers}
-    rank = {name: float(spearmanr(varied[name], median[name]).statistic) for name in varied}
+    rank = {name: float(scipy.stats.spearmanr(varied[name], median[name]).statistic) for name in varied}
     claims = tuple(
         Claim(
             text,

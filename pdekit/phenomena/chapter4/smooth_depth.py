@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, final
 
 import numpy as np
+import scipy
 import torch
-from scipy.interpolate import BarycentricInterpolator
 
 from ...nn import Initialisation, Perceptron, PowerLaw
 from ...nn.stacked import stack
@@ -65,7 +65,7 @@ def run(config: SmoothDepth, context: Context) -> Finding:
     for depth in config.depths:
         histories[depth], curves[depth] = _fitted(config, depth, config.init, samples, x, context)
     _, rough = _fitted(config, config.depths[1], config.contrast, samples, x, context)
-    polynomial = BarycentricInterpolator(samples, np.sin(samples))(x)
+    polynomial = scipy.interpolate.BarycentricInterpolator(samples, np.sin(samples))(x)
     error = {depth: np.abs(curve - true).max(axis=1) for depth, curve in curves.items()}
     high = {depth: _high(curve, x, config.above) for depth, curve in curves.items()}
     claims = (

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, final
 
 import numpy as np
-from scipy.stats import spearmanr
+import scipy
 
 from ...optim import Adam
 from ...plot_style import grid_lines, style
@@ -119,7 +119,7 @@ def run(config: StepTarget, context: Context) -> Finding:
 
 def _rank(k: np.ndarray, times: np.ndarray) -> float:
     reached = np.isfinite(times)
-    return float(spearmanr(k[reached], times[reached]).statistic) if reached.sum() >= FIRST else math.nan
+    return float(scipy.stats.spearmanr(k[reached], times[reached]).statistic) if reached.sum() >= FIRST else math.nan
 
 
 EXPERIMENT = Experiment(
