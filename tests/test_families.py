@@ -104,9 +104,7 @@ def varying_diffusion(n):
     return np.abs(found[0] - u).max()
 
 
-@pytest.mark.parametrize(
-    ("error", "order"), [(poisson_line, 4), (poisson_rectangle, 4), (varying_diffusion, 2)], ids=str
-)
+@pytest.mark.parametrize(("error", "order"), [(poisson_line, 4), (poisson_rectangle, 4), (varying_diffusion, 2)])
 def test_elliptic_solvers_converge_at_their_order(error, order):
     assert min(rates([error(n) for n in (9, 17, 33, 65)])) > order - 0.15
 
