@@ -67,7 +67,7 @@ class BurgersFamily(Family):
     @property
     def input(self) -> Quantity:
         """u0(x)."""
-        return Quantity((Axis("x", self.points, periodic=True),), ("u0",))
+        return _initial(self)
 
     @property
     def output(self) -> Quantity:
@@ -77,16 +77,16 @@ class BurgersFamily(Family):
     @property
     def law(self) -> LaplacianField:
         """The law of u0."""
-        return LaplacianField(sigma=25.0, tau=5.0, alpha=2.0, basis=Basis.PERIODIC, modes=self.modes)
+        return _law(self)
 
     @property
     def refinement(self) -> int:
         """To 256 points or more."""
-        return -(-_LEAST // self.points)
+        return _refinement(self)
 
     def inputs(self, drawn: Tensor) -> Tensor:
         """u0 at the points."""
-        return self.law.values(drawn, [self.input.axes[0].coordinates])[..., None]
+        return _values(self, drawn)
 
     def solve(self, inputs: Tensor) -> Tensor:
         """Fourier modes."""
@@ -162,7 +162,7 @@ class AdvectionFamily(Family):
     @property
     def input(self) -> Quantity:
         """u0(x)."""
-        return Quantity((Axis("x", self.points, periodic=True),), ("u0",))
+        return _initial(self)
 
     @property
     def output(self) -> Quantity:
@@ -172,16 +172,16 @@ class AdvectionFamily(Family):
     @property
     def law(self) -> LaplacianField:
         """The law of u0."""
-        return LaplacianField(sigma=25.0, tau=5.0, alpha=2.0, basis=Basis.PERIODIC, modes=self.modes)
+        return _law(self)
 
     @property
     def refinement(self) -> int:
         """To 256 points or more."""
-        return -(-_LEAST // self.points)
+        return _refinement(self)
 
     def inputs(self, drawn: Tensor) -> Tensor:
         """u0 at the points."""
-        return self.law.values(drawn, [self.input.axes[0].coordinates])[..., None]
+        return _values(self, drawn)
 
     def solve(self, inputs: Tensor) -> Tensor:
         """Shifts by Fourier modes."""
@@ -230,6 +230,22 @@ def _check_line(family: _Evolution) -> None:
     checks.integer(family.name, "points", family.points, low=8)
     if family.times != 1:
         checks.integer(family.name, "times", family.times, low=3)
+
+
+def _initial(family: _Evolution) -> Quantity:
+    return Quantity((Axis("x", family.points, periodic=True),), ("u0",))
+
+
+def _law(family: _Evolution) -> LaplacianField:
+    return LaplacianField(sigma=25.0, tau=5.0, alpha=2.0, basis=Basis.PERIODIC, modes=family.modes)
+
+
+def _refinement(family: _Evolution) -> int:
+    return -(-_LEAST // family.points)
+
+
+def _values(family: _Evolution, drawn: Tensor) -> Tensor:
+    return _law(family).values(drawn, [_initial(family).axes[0].coordinates])[..., None]
 
 
 def _evolved(family: _Evolution) -> Quantity:
