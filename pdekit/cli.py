@@ -254,6 +254,16 @@ def _add_solve(commands: argparse._SubParsersAction[_Parser]) -> None:
     add("--verbose", action="store_true", help="progress lines also where stderr is no terminal")
 
 
+def _seeds(text: str) -> tuple[int, ...]:
+    """Seeds separated by commas; whoever takes them says which are allowed."""
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"got {text!r}, expected integers separated by commas, such as 0,1,2"
+        ) from None
+
+
 def _add_phenomena(commands: argparse._SubParsersAction[_Parser]) -> None:
     text = "run the experiments of the book"
     group = commands.add_parser("phenomena", help=text, description=text)
@@ -274,6 +284,7 @@ def _add_phenomena(commands: argparse._SubParsersAction[_Parser]) -> None:
         "--size", choices=("quick", "full"), default="quick", help="a minute each, or the source's size (default quick)"
     )
     add("--seed", metavar="N", type=int, default=0, help="the first of the seeds (default 0)")
+    add("--seeds", metavar="N,N,...", type=_seeds, help="run these seeds, whatever an experiment's own number is")
     add("--out", metavar="DIR", default="runs/phenomena", help="folder of results (default runs/phenomena)")
     add("--data", metavar="DIR", help="folder of data sets: MNIST, CIFAR-10, image.png")
     add("--jobs", metavar="N", type=int, help="experiments side by side (default: the number of cores)")

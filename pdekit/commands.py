@@ -298,6 +298,7 @@ def run_phenomena(arguments: argparse.Namespace) -> Output:
             arguments.names,
             size=Size[arguments.size.upper()],
             seed=arguments.seed,
+            seeds=arguments.seeds,
             out=arguments.out,
             data=arguments.data,
             jobs=arguments.jobs,

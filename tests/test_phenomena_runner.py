@@ -303,6 +303,11 @@ def test_exit_codes(shell, tmp_path, names, expected):
     assert "experiments: " in out.splitlines()[-1] and f"index in {tmp_path / 'index.md'}" in err
 
 
+def test_seeds_named_one_by_one(shell, tmp_path):
+    code, out, _ = shell("run", "good", "--out", tmp_path, "--seeds", "7,3", "--json")
+    assert code == 0 and json.loads(out)["experiments"][0]["seeds"] == [7, 3]
+
+
 def test_what_the_command_prints(shell, tmp_path):
     code, out, err = shell("run", "bad", "good", "--out", tmp_path, "--jobs", 1)
     lines = out.splitlines()
@@ -319,6 +324,9 @@ def test_what_the_command_prints(shell, tmp_path):
     [
         (["run", "goood"], 2, "did you mean 'good'"),
         (["run", "all", "--seed", "-1"], 2, "seed: got -1"),
+        (["run", "all", "--seeds", "0,-1"], 2, "seed: got -1"),
+        (["run", "all", "--seeds", "0,x"], 2, "seeds: got '0,x', expected integers"),
+        (["run", "all", "--seeds", "1,1"], 2, "seeds: got [1, 1], expected one or more, each once"),
         (["run", "all", "--size", "huge"], 2, "invalid choice: 'huge'"),
         (["run", "all", "--jobs", "0"], 2, "jobs: got 0"),
         (["run", "all", "--data", "nowhere"], 1, "folder of data sets 'nowhere': no such file"),

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, final
 
 from ..checks import integer, member
-from ..errors import MissingDataError, PdekitError, PdekitWarning
+from ..errors import ConfigError, MissingDataError, PdekitError, PdekitWarning
 from ..files import missing
 from ..report import plain
 from ..rundir import RunDirectory
@@ -67,36 +67,41 @@ def run(
     chapter: int | None = None,
     again: bool = False,
     observer: Observer | None = None,
+    seeds: Sequence[int] | None = None,
 ) -> Report:
     """Run experiments, and write what they find to a folder each, with one index page over all of them.
 
     Args:
         names: ids, or "all".
         size: quick or full.
-        seed: the first of the seeds.
+        seed: the first of the seeds, as many as an experiment takes at that size.
         out: folder of results; what it already holds of the same configuration, seeds, data and code is not run again.
         data: the user's folder of data sets.
         jobs: experiments side by side, or the processes of one experiment's sweeps; as many as there are cores if None.
         chapter: of "all", only this chapter's.
         again: run also what is there.
         observer: hears of progress.
+        seeds: run these instead.
 
     Returns:
         The outcomes. An experiment that raises an error is recorded with it, and the others go on.
 
     Raises:
         UnknownNameError: no such experiment, with the closest names.
-        ConfigError: a negative seed, no jobs.
+        ConfigError: a negative seed, no seeds, no jobs.
         FileNotFoundError: no such folder of data sets.
         RunLockedError, UnsafePathError, OSError: the folder of results cannot be written.
     """
-    integer("run", "seed", seed, low=0)
+    for number in [seed] if seeds is None else [seed, *seeds]:
+        integer("run", "seed", number, low=0)
+    if seeds is not None and (not seeds or len(set(seeds)) < len(seeds)):
+        raise ConfigError(f"run: seeds: got {list(seeds)}, expected one or more, each once, such as 0,1,2,3,4")
     member("run", "size", size, Size)
     chosen = select([names] if isinstance(names, str) else names, chapter)
     folder = None if data is None else Path(data)
     if folder is not None and not folder.is_dir():
         raise missing("folder of data sets", folder)
-    return run_experiments(chosen, size, seed, out, folder, jobs, again, observer)
+    return run_experiments(chosen, size, seed, out, folder, jobs, again, observer, seeds)
 
 
 def run_experiments(
@@ -108,6 +113,7 @@ def run_experiments(
     jobs: int | None = None,
     again: bool = False,
     observer: Observer | None = None,
+    seeds: Sequence[int] | None = None,
 ) -> Report:
     """Run given experiments, of the catalogue or not; see `run`."""
     jobs = cores() if jobs is None else jobs
@@ -115,7 +121,10 @@ def run_experiments(
     observer = Silent() if observer is None else observer
     with RunDirectory.create(out) as directory:
         code = code_digest()
-        tasks = [_Task(e, description(e, size, e.seeds(size, seed), data, code), size, data) for e in chosen]
+        tasks = []
+        for experiment in chosen:
+            used = experiment.seeds(size, seed) if seeds is None else tuple(seeds)
+            tasks.append(_Task(experiment, description(experiment, size, used, data, code), size, data))
         outcomes: dict[str, Outcome] = {}
 
         def finished(outcome: Outcome) -> None:
