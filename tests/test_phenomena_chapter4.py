@@ -20,7 +20,6 @@ from pdekit.phenomena.chapter4 import (
     image_large_init,
     image_split,
     parity,
-    picture_fits,
     real_projection,
     smooth_depth,
     step_target,
@@ -28,13 +27,14 @@ from pdekit.phenomena.chapter4 import (
     two_modes,
 )
 from pdekit.phenomena.curves import Curve, RoundedSine, Sines, in_order, learnt, quotient
+from pdekit.phenomena.picture_fits import PictureFit
 from pdekit.phenomena.plateaus import plateaus
 from pdekit.plot_style import new_figure
 
 SMALL = MLP(8, 2, init=PowerLaw())
 SHORT = Fit(60, Adam(5e-3), record=Periodic(1))
 CURVE = Curve(points=24, network=SMALL, fit=SHORT)
-PICTURE = picture_fits.PictureFit(8, 6, (400, 320), SMALL, Fit(20, Adam(1e-2), record=LogSpaced(6)))
+PICTURE = PictureFit(8, 6, (400, 320), SMALL, Fit(20, Adam(1e-2), record=LogSpaced(6)))
 
 TINY = {
     "freq-smooth-depth": smooth_depth.SmoothDepth(6, 8, (1, 2), fit=Fit(20, record=LogSpaced(5))),

@@ -12,8 +12,8 @@ from ...plot_style import grid_lines, style
 from ..experiment import Context, Experiment
 from ..finding import Claim, Finding
 from ..fitting import Fit
+from ..picture_fits import BANDS, PictureFit, band_errors, course, draw_picture, psnr
 from ..records import LogSpaced
-from .picture_fits import BANDS, PictureFit, band_errors, course, draw_picture, psnr
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

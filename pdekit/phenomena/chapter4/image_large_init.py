@@ -15,9 +15,9 @@ from ...spectrum import total_variation
 from ..experiment import Context, Experiment
 from ..finding import Claim, Finding
 from ..fitting import Fit
+from ..picture_fits import Course, PictureFit, course, draw_picture
 from ..records import LogSpaced, Periodic
 from .image_fit import BOOK
-from .picture_fits import Course, PictureFit, course, draw_picture
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

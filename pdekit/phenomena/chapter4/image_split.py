@@ -10,8 +10,8 @@ import numpy as np
 from ..data import image
 from ..experiment import Context, Experiment
 from ..finding import Claim, Finding
+from ..picture_fits import draw_picture
 from ..statistics import FloatArray
-from .picture_fits import draw_picture
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

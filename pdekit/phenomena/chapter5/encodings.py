@@ -15,9 +15,9 @@ from ...nn.frame import Frame
 from ...nn.stacked import Stacked, stack
 from ...optim import Adam
 from ...plot_style import grid_lines, style
-from ..chapter4.picture_fits import Course, PictureFit, draw_picture, psnr
 from ..experiment import Context
 from ..fitting import Fit, fit
+from ..picture_fits import Course, PictureFit, draw_picture, psnr
 from ..records import LogSpaced
 from ..statistics import FloatArray
 

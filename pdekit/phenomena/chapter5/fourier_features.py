@@ -11,9 +11,9 @@ import torch
 
 from ...nn import FrequencyLaw, Gaussian
 from ...plot_style import grid_lines, style
-from ..chapter4.picture_fits import PictureFit
 from ..experiment import Context, Experiment
 from ..finding import Claim, Finding
+from ..picture_fits import PictureFit
 from ..statistics import FloatArray
 from ..tangent_kernel import tangent_kernel
 from .encodings import LARGE, SMALL, arrays, courses, draw_pictures, draw_ratios, encoded

@@ -9,9 +9,9 @@ from typing import final
 import numpy as np
 
 from ...nn import FrequencyLaw, Positional
-from ..chapter4.picture_fits import PictureFit
 from ..experiment import Context, Experiment
 from ..finding import Claim, Finding
+from ..picture_fits import PictureFit
 from .encodings import LARGE, SMALL, arrays, courses, draw_pictures, draw_ratios
 
 

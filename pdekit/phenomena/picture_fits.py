@@ -1,4 +1,4 @@
-"""What the two fits of a picture share: odd columns are trained on, even ones are looked at."""
+"""What fits of a picture share: odd columns are trained on, even ones are looked at."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, final
 import numpy as np
 import torch
 
-from ...nn import MLP, Architecture, Initialisation, Perceptron, TorchDefault
-from ...nn.frame import Frame
-from ...nn.stacked import stack
-from ...optim import Adam
-from ...spectrum import BandMeter, Even
-from ..data import Picture, image
-from ..experiment import Context
-from ..fitting import Fit, fit
-from ..records import LogSpaced
-from ..statistics import FloatArray
+from ..nn import MLP, Architecture, Initialisation, Perceptron, TorchDefault
+from ..nn.frame import Frame
+from ..nn.stacked import stack
+from ..optim import Adam
+from ..spectrum import BandMeter, Even
+from .data import Picture, image
+from .experiment import Context
+from .fitting import Fit, fit
+from .records import LogSpaced
+from .statistics import FloatArray
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
