@@ -99,6 +99,7 @@ PEERS: dict[str, frozenset[str]] = {
     "meshfile": frozenset({"discrete"}),
     "lattice": frozenset({"domain"}),
     "interpolant": frozenset({"quantity"}),
+    "nn": frozenset({"quantity", "interpolant"}),
     "kernels": frozenset({"nn"}),
     "jet": frozenset({"kernels"}),
     "optim": frozenset({"kernels"}),

@@ -57,6 +57,10 @@ from .layers import check_parameters as check_parameters
 from .multiscale import Multiscale as Multiscale
 from .multiscale import Structure as Structure
 from .multiscale import spanning as spanning
+from .operator_architecture import OperatorArchitecture as OperatorArchitecture
+from .operator_architecture import OperatorFrame as OperatorFrame
+from .operator_architecture import OperatorNetwork as OperatorNetwork
+from .operator_architecture import PointOperator as PointOperator
 from .perceptron import Perceptron as Perceptron
 from .phase import PhaseShift as PhaseShift
 from .polynomial import Monomials as Monomials
@@ -69,6 +73,7 @@ from .scales import check_scales as check_scales
 from .scales import highest_scale as highest_scale
 from .scales import scale_values as scale_values
 from .spread import Spread as Spread
+from .standardisation import Standardisation as Standardisation
 from .subspace import Component as Component
 from .subspace import Subspace as Subspace
 from .subspace import parts_of as parts_of
