@@ -21,6 +21,7 @@ from pdekit.phenomena.chapter5 import (
     scale_choice,
     stretch,
     three_scale,
+    volume,
 )
 from pdekit.phenomena.curves import Curve
 from pdekit.phenomena.tangent_kernel import tangent_kernel
@@ -70,6 +71,25 @@ def test_encoded_networks_see_every_second_column():
     assert (found.train[-1] > 25).all() and (found.test[-1] < 15).all()  # noise can be learnt, not guessed
 
 
+def test_rays_absorb_and_emit():
+    density, step = torch.full((2, 50), 0.7), 0.06
+    density[1, :25], colour = 400.0, torch.rand(2, 50, 3, generator=torch.Generator().manual_seed(3))
+    colour[0] = torch.tensor([0.2, 0.5, 0.9])
+    seen = volume.rendered(colour, density, step)
+    torch.testing.assert_close(seen[0], colour[0, 0] * (1 - math.exp(-0.7 * 50 * step)))
+    torch.testing.assert_close(seen[1], colour[1, 0])  # nothing shows through what is opaque
+
+
+def test_every_camera_sees_the_balls():
+    scene = volume.Scene()
+    for angle in np.concatenate(scene.angles()):
+        view = scene.truth(angle)
+        assert view.shape == (256, 3) and 0.15 < (view.sum(dim=1) > 0.1).float().mean() < 0.7
+        points = scene.points(angle, 24)
+        steps = (points[:, 1:] - points[:, :-1]).norm(dim=-1)
+        torch.testing.assert_close(steps, torch.full_like(steps, scene.step(24)), rtol=1e-4, atol=0)
+
+
 def test_the_tangent_kernel_is_the_product_of_gradients():
     network = nn.MLP(4, 2).build(Frame((-1.0,), (1.0,), 1, torch.float64), torch.Generator().manual_seed(11))
     x = torch.linspace(-1, 1, 5, dtype=torch.float64)[:, None]
@@ -103,7 +123,10 @@ def test_mechanics_of_the_fits():
 
 
 def test_mechanics_of_the_pictures():
-    check_mechanics(position_encoding.run(position_encoding.PositionEncoding(PICTURE, (0, 2)), CONTEXT))
+    scene = volume.Scene(4, 5, cameras=3, held_out=1, network=nn.MLP(6, 1), fit=Fit(3, record=LogSpaced(2), batch=8))
+    finding = position_encoding.run(position_encoding.PositionEncoding(PICTURE, (0, 2), scene, (0, 1)), CONTEXT)
+    check_mechanics(finding)
+    assert finding.arrays["views_0"].shape == (4, 4, 4, 3)
     config = fourier_features.FourierImage(PICTURE, (1.0, 20.0), count=4, kernel_pixels=9)
     check_mechanics(fourier_features.run(config, CONTEXT))
 

@@ -32,8 +32,8 @@ LARGE = PictureFit(
 )
 
 
-def encoding(law: FrequencyLaw | None, generator: torch.Generator) -> nn.Module:
-    """gamma(v) = [cos 2 pi b . v, sin 2 pi b . v] of coordinates in [-1, 1]^2, b periods over the picture's longer side.
+def encoding(law: FrequencyLaw | None, generator: torch.Generator, dim: int = 2) -> nn.Module:
+    """gamma(v) = [cos 2 pi b . v, sin 2 pi b . v] of coordinates in [-1, 1]^dim, b periods over the longer side.
 
     Without a law the coordinates themselves.
 
@@ -43,7 +43,7 @@ def encoding(law: FrequencyLaw | None, generator: torch.Generator) -> nn.Module:
     """
     if law is None:
         return nn.Identity()
-    vectors = (math.pi * law.draw(2, generator)).to(torch.float32)
+    vectors = (math.pi * law.draw(dim, generator)).to(torch.float32)
     return nn.Sequential(Waves(vectors), Elementwise(CosineSine(1.0)))
 
 

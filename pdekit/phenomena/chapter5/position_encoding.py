@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import final
 
 import numpy as np
 
-from ...nn import FrequencyLaw, Positional
+from ...nn import MLP, FrequencyLaw, Positional, ReLU, TorchDefault
+from ...optim import Adam
 from ..experiment import Context, Experiment
 from ..finding import Claim, Finding
+from ..fitting import Fit
 from ..picture_fits import PictureFit
+from ..records import LogSpaced
 from .encodings import LARGE, SMALL, arrays, courses, draw_pictures, draw_ratios
+from .volume import Scene, draw_views, fitted
 
 
 @final
@@ -23,24 +27,30 @@ class PositionEncoding:
     Args:
         task: picture, network and training.
         levels: L of sin(2^l pi p), cos(2^l pi p), l < L; 0 for the coordinates themselves comes first.
+        scene: a synthetic volume, which is reported beside the picture.
+        scene_levels: the same L for it.
 
     Notes: the book shows views of a scene that a radiance field renders, which needs posed photographs. A picture fitted
-        pixel by pixel is the same regression in two dimensions.
+        pixel by pixel is the same regression in two dimensions; checkered balls that are rendered take the place of the
+        scene. From six views the encoding brings back the pattern of the views trained on (17 to 25 dB) and leaves those
+        held out as they were (15 dB): too few views tell where the pattern lies.
     """
 
     task: PictureFit = SMALL
     levels: tuple[int, ...] = (0, 2, 4, 6)
+    scene: Scene = field(default_factory=Scene)
+    scene_levels: tuple[int, ...] = (0, 4)
 
-    @property
-    def laws(self) -> dict[str, FrequencyLaw | None]:
-        """One encoding for each number of octaves."""
-        return {f"L = {count}": Positional(count) if count else None for count in self.levels}
+
+def _laws(levels: tuple[int, ...]) -> dict[str, FrequencyLaw | None]:
+    """One encoding for each number of octaves."""
+    return {f"L = {count}": Positional(count) if count else None for count in levels}
 
 
 def run(config: PositionEncoding, context: Context) -> Finding:
-    """Fit the picture behind each encoding and compare the best with none."""
+    """Fit the picture behind each encoding and compare the best with none; fit the scene likewise."""
     picture = config.task.picture(context)
-    found = courses(config.task, config.laws, picture.pixels, context)
+    found = courses(config.task, _laws(config.levels), picture.pixels, context)
     plain, *coded = found.values()
     gains = {
         name: np.max([ratios[-1] for ratios in each], axis=0) - none[-1]
@@ -63,14 +73,21 @@ def run(config: PositionEncoding, context: Context) -> Finding:
             (gains["test"] >= 1).tolist(),
         ),
     )
+    scene = config.scene
+    views = {name: fitted(scene, law, context, f"views, {name}") for name, law in _laws(config.scene_levels).items()}
     return Finding(
         claims,
-        arrays(picture.pixels, found),
+        arrays(picture.pixels, found) | {f"views_{name[4:]}": one.found for name, one in views.items()},
         {
             "pictures": partial(draw_pictures, picture=picture.pixels, found=found),
             "ratios": partial(draw_ratios, found=found),
+            "views": partial(draw_views, scene=scene, found=views),
         },
-        ("stand-in: a picture instead of the views of a scene", picture.provenance),
+        ("stand-in: a picture and a synthetic volume instead of photographs of a scene", picture.provenance),
+        {
+            f"volume, PSNR in dB of the views {part}": {name: getattr(one, key).tolist() for name, one in views.items()}
+            for key, part in (("train", "trained on"), ("test", "held out"))
+        },
     )
 
 
@@ -83,6 +100,15 @@ EXPERIMENT = Experiment(
     full=PositionEncoding(
         LARGE,
         levels=(0, 2, 4, 6, 8),
+        scene=Scene(
+            32,
+            48,
+            cameras=24,
+            held_out=4,
+            network=MLP(128, 3, ReLU(), TorchDefault()),
+            fit=Fit(5000, Adam(2e-3), record=LogSpaced(12), batch=512),
+        ),
+        scene_levels=(0, 2, 4, 6),
     ),
     run=run,
 )
