@@ -47,8 +47,16 @@ def draw_delta(
     grid_lines(ax)
 
 
-def draw_heat(ax: Axes, steps: np.ndarray, delta: np.ndarray, labels: Sequence[str], title: str = "") -> None:
-    """The same as a heat map: a row for each frequency, the lowest at the bottom, logarithmic steps to the right."""
+def draw_heat(
+    ax: Axes, steps: np.ndarray, delta: np.ndarray, labels: Sequence[str], title: str = "", *, bar: bool = True
+) -> None:
+    """The same as a heat map: a row for each frequency, the lowest at the bottom, logarithmic steps to the right.
+
+    Args:
+        ax: where.
+        steps, delta, labels, title: as in `draw_delta`.
+        bar: whether the colour bar is drawn, which maps side by side share.
+    """
     last = int(steps[-1])
     wanted = np.array(LogSpaced(COLUMNS).steps(last)[1:])
     rows = np.searchsorted(steps, wanted, side="right") - 1
@@ -64,7 +72,8 @@ def draw_heat(ax: Axes, steps: np.ndarray, delta: np.ndarray, labels: Sequence[s
     )
     ax.set(xscale="log", xlabel="optimiser step", ylabel="wave number", xlim=(edges[0], last), title=title)
     ax.set_yticks(np.arange(len(labels)) + 0.5, labels)
-    ax.figure.colorbar(mesh, ax=ax, label="relative error $\\Delta_F(k)$, cut at 1")
+    if bar:
+        ax.figure.colorbar(mesh, ax=ax, label="relative error $\\Delta_F(k)$, cut at 1")
 
 
 def draw_losses(ax: Axes, steps: np.ndarray, loss: np.ndarray, *, label: str = "", number: int = 0) -> None:

@@ -183,12 +183,13 @@ def figures(config: ActivationRuns, found: tuple[Outcome, ...]) -> dict[str, Dra
             grid_lines(ax)
 
     def draw_order(figure: Figure) -> None:
+        figure.set_size_inches(12.0, 7.0)  # six panels
         axes = figure.subplots(2, 3)
-        for (above, below), outcome in zip(axes.T, found, strict=True):
+        for number, ((above, below), outcome) in enumerate(zip(axes.T, found, strict=True)):
             steps, delta = outcome.trained.steps, outcome.delta[:, 0]
             draw_delta(above, steps, delta, [f"k = {k}" for k in labels], times=outcome.times[0], threshold=LEARNT)
             above.set_title(outcome.title.replace(", ", ",\n"), fontsize=9)
-            draw_heat(below, steps, delta, labels)
+            draw_heat(below, steps, delta, labels, bar=number == len(found) - 1)
 
     def draw_outputs(figure: Figure) -> None:
         axes = figure.subplots(1, 3, sharey=True)
