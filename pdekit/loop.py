@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import final
@@ -105,6 +104,7 @@ class Loop:
         stop: Sequence[StopRule],
         best_of: str,
         record_every: int,
+        clock: Callable[[], float],
     ) -> None:
         """Start before the first step of the first phase."""
         self.objective, self.phases, self.generator, self.weights = objective, phases, generator, weights
@@ -125,7 +125,7 @@ class Loop:
         self.loss = math.nan  # newest value of the primary player's loss that was read
         self.rolled_back = False
         self.clean = True  # no update has been made within the current step
-        self.seconds_before, self._started = 0.0, time.perf_counter()
+        self.seconds_before, self._clock, self._started = 0.0, clock, clock()
         self._parameters = [p for module in self.players.values() for p in trainable(module)]
         self._kept = [p.detach().clone() for p in self._parameters]
         self._kept_loss = math.inf
@@ -135,8 +135,8 @@ class Loop:
 
     @property
     def seconds(self) -> float:
-        """Wall time in the loop, earlier legs included."""
-        return self.seconds_before + time.perf_counter() - self._started
+        """Time in the loop, earlier legs included."""
+        return self.seconds_before + self._clock() - self._started
 
     @property
     def planned_steps(self) -> int:

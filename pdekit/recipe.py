@@ -131,19 +131,22 @@ class Probe:
         every: steps between measurements; the first is before the first update, the last after the last.
         measure: returns column names and floats; it gets no handle on the training.
         at: measure at these steps instead, and after the last update.
+        ready: asked at the steps that are due; a probe that is not ready is left out there.
     """
 
     name: str
     every: int
     measure: Callable[[], Mapping[str, float]]
     at: frozenset[int] | None = None
+    ready: Callable[[], bool] | None = None
 
     def __post_init__(self) -> None:
         integer(f"Probe {self.name!r}", "every", self.every)
 
     def due(self, step: int) -> bool:
         """Whether to measure before the update with this number, from 0."""
-        return step % self.every == 0 if self.at is None else step in self.at
+        due = step % self.every == 0 if self.at is None else step in self.at
+        return due and (self.ready is None or self.ready())
 
 
 class StopRule(Protocol):
@@ -202,6 +205,10 @@ class Stalled:
         if earlier - now > self.min_decrease * abs(earlier):
             return None
         return f"{self.column} fell by less than {self.min_decrease:.2g} of its value in {self.patience_steps} steps"
+
+
+SHORTEST = 1e-9
+"""Seconds of a budget that is used up: a training that gets it ends before its first step."""
 
 
 @final

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, final, runtime_checkable
 
@@ -19,13 +20,14 @@ from .errors import ConfigError, DeviceError
 from .field import Field
 from .problem import Problem
 from .progress import Progress, Quiet
-from .recipe import Budget, Every
+from .recipe import SHORTEST, Budget, Every, Probe
 from .record import Record
 from .scales import scales_within, with_scales
 from .solution import Measures, Solution, Status, Trust
 
 if TYPE_CHECKING:
     from .rundir import RunDirectory
+    from .trace import ErrorTrace
 
 
 @final
@@ -46,6 +48,7 @@ class Setting:
         initial: a solution to start from, for solvers that can.
         study: whether a solver may spend extra time on companion runs for its figure.
         interrupts: save and stop on SIGINT and SIGTERM.
+        trace: measures the error while the solver runs, and limits its time; see `left`, `clock`, `probes`, `instrument`.
     """
 
     budget: Budget = dataclasses.field(default_factory=Budget)
@@ -60,10 +63,36 @@ class Setting:
     initial: Solution | None = None
     study: bool = False
     interrupts: bool = False
+    trace: ErrorTrace | None = None
 
     def generator(self, stream: int = 0) -> torch.Generator:
         """A generator of its own for each stream of random numbers."""
         return torch.Generator().manual_seed(self.seed * 1_000_003 + stream)
+
+    def left(self, spent: float = 0.0) -> Budget:
+        """What is left of the budget after `spent` seconds; with a trace the whole solve counts, from its start."""
+        if self.trace is not None:
+            return self.trace.left(self.budget)
+        if self.budget.seconds is None or not spent:
+            return self.budget
+        return Budget(self.budget.steps, max(self.budget.seconds - spent, SHORTEST))
+
+    @property
+    def clock(self) -> Callable[[], float]:
+        """What tells the seconds that budgets and histories speak of."""
+        return time.perf_counter if self.trace is None else self.trace.watch.read
+
+    def probes(self, function: Callable[[Tensor], Tensor]) -> Sequence[Probe]:
+        """What measures the error of a function, (n, d) to (n, m) in float64 on the CPU, while it is found."""
+        return () if self.trace is None else (self.trace.probe(function),)
+
+    def instrument(self) -> AbstractContextManager[None]:
+        """Within it time does not count: for references and other measuring instruments."""
+        return nullcontext() if self.trace is None else self.trace.stopped()
+
+    def observe(self, found: Callable[[], Field]) -> Mapping[str, float]:
+        """Measure what a solver without a training loop has found so far, where a trace is kept and it is time."""
+        return self.trace.measure(found()) if self.trace is not None and self.trace.due else {}
 
 
 @final
@@ -143,6 +172,7 @@ def solve(
     study: bool = False,
     interrupts: bool = False,
     check: bool = True,
+    trace: ErrorTrace | None = None,
 ) -> Solution:
     """Solve `problem` with `solver`.
 
@@ -165,26 +195,81 @@ def solve(
         study: let the solver make companion runs for its own figure.
         interrupts: save and stop on SIGINT and SIGTERM (for commands).
         check: look for impossible declarations before anything else.
+        trace: measures the error while the solver runs; its seconds limit the whole solve.
 
     Raises:
         PdekitError: before the first step for whatever cannot work; DivergenceError during training.
     """
     started = time.perf_counter()
+    setting = setting_of(
+        budget=budget,
+        seed=seed,
+        device=device,
+        dtype=dtype,
+        rtol=rtol,
+        run=run,
+        resume=resume,
+        checkpoint=checkpoint,
+        progress=progress,
+        initial=initial,
+        study=study,
+        interrupts=interrupts,
+        trace=trace,
+    )
+    if trace is not None:
+        trace.start()
+    solver.require(problem)
+    if check:
+        check_precision(problem.domain, setting.dtype, problem.check().plan.order)
+    solver = with_scales(solver, problem)
+    if run is not None and not resume:
+        from .storage import write_start
+
+        write_start(to_table(problem, solver, setting), run)
+    outcome = solver.run(problem, setting)
+    solved = time.perf_counter()
+    if trace is not None:
+        trace.measure(outcome.field)
+    solution = _concluded(problem, solver, setting, outcome, {"solve": solved - started})
+    if run is not None:
+        from .storage import write_result
+
+        write_result(solution, run)
+    return solution
+
+
+def setting_of(
+    *,
+    budget: Budget | None,
+    seed: int,
+    device: str,
+    dtype: torch.dtype | None,
+    rtol: float | None,
+    run: RunDirectory | None,
+    resume: bool,
+    checkpoint: Every | None,
+    progress: Progress | None,
+    initial: Solution | None = None,
+    study: bool = False,
+    interrupts: bool = False,
+    trace: ErrorTrace | None = None,
+) -> Setting:
+    """The circumstances that a caller asks for, checked, with defaults for what was left open.
+
+    Raises:
+        ConfigError: an impossible seed or tolerance.
+        DeviceError: no such device.
+    """
     if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
         raise ConfigError(f"seed: got {seed!r}, expected a non-negative integer")
     if rtol is not None and not (isinstance(rtol, float | int) and not isinstance(rtol, bool) and 0 < rtol < 1):
         raise ConfigError(f"rtol: got {rtol!r}, expected a number between 0 and 1, such as 1e-3")
     place = _device(device)
-    precision = dtype or (torch.float64 if place == "cpu" else torch.float32)
-    solver.require(problem)
-    if check:
-        check_precision(problem.domain, precision, problem.check().plan.order)
-    solver = with_scales(solver, problem)
-    setting = Setting(
+    return Setting(
         budget=budget or Budget(),
         seed=seed,
         device=place,
-        dtype=precision,
+        dtype=dtype or (torch.float64 if place == "cpu" else torch.float32),
         rtol=rtol,
         run=run,
         resume=resume,
@@ -193,19 +278,8 @@ def solve(
         initial=initial,
         study=study,
         interrupts=interrupts,
+        trace=trace,
     )
-    if run is not None and not resume:
-        from .storage import write_start
-
-        write_start(to_table(problem, solver, setting), run)
-    outcome = solver.run(problem, setting)
-    solved = time.perf_counter()
-    solution = _concluded(problem, solver, setting, outcome, {"solve": solved - started})
-    if run is not None:
-        from .storage import write_result
-
-        write_result(solution, run)
-    return solution
 
 
 def _concluded(
@@ -232,7 +306,7 @@ def _concluded(
         measures=verdict.measures,
         timings=timings,
         config=to_table(problem, solver, setting),
-        environment=_circumstances(setting),
+        environment=circumstances(setting),
         study=outcome.study,
     )
 
@@ -255,7 +329,8 @@ def _status(outcome: Outcome, trust: Trust, evidence: float | None, setting: Set
     return (Status.BUDGET if outcome.exhausted else Status.NOT_CONVERGED), f"{found}, rtol {setting.rtol:g} not met"
 
 
-def _circumstances(setting: Setting) -> dict[str, Any]:
+def circumstances(setting: Setting) -> dict[str, Any]:
+    """What a result says of how it came about: seed, device, element type, versions."""
     chosen = {"seed": setting.seed, "device": setting.device, "dtype": str(setting.dtype).removeprefix("torch.")}
     return chosen | environment()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import final
@@ -99,6 +99,7 @@ def train(
     resume: bool = False,
     interrupts: bool = False,
     progress: Progress | None = None,
+    clock: Callable[[], float] = time.perf_counter,
 ) -> Trained:
     """Train the players of an objective through the phases.
 
@@ -122,6 +123,7 @@ def train(
             bit, the column "seconds" excepted.
         interrupts: on SIGINT or SIGTERM finish the step, save, and raise `Interrupted`.
         progress: what is shown meanwhile; nothing by default.
+        clock: tells the seconds that the budget and the history speak of.
 
     Returns:
         The history and how it ended.
@@ -151,6 +153,7 @@ def train(
         stop=stop,
         best_of=best_of,
         record_every=record_every,
+        clock=clock,
     )
     saver = _saver(run, checkpoint_every, identity, resume)
     if saver is not None:

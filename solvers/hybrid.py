@@ -35,7 +35,7 @@ from .iterative import grid_values
 from .neural import Neural, Training
 from .peaks import delta_of
 from .ritz import Ritz
-from .stage import Stage, budget_left, seconds_left, train_stage
+from .stage import Stage, budget_left, train_stage
 from .watch import Watch, sweeps_into
 
 
@@ -119,7 +119,8 @@ class Hybrid:
         grid = space_grid(problem, points_for(problem, self.points))
         system = problem.discretise(grid)
         started = time.perf_counter()
-        target = solve_direct(system)
+        with setting.instrument():
+            target = solve_direct(system)
         watch = Watch(grid, target, delta_of(grid, target))
         reference = time.perf_counter() - started
 
@@ -147,8 +148,8 @@ class Hybrid:
                 max_sweeps=self.max_sweeps,
                 tolerance=goal,
                 target=target,
-                probe=lambda _, u: watch.columns(u),
-                max_seconds=seconds_left(setting.budget, training + sweeping),
+                probe=lambda _, u: watch.columns(u) | dict(setting.observe(lambda: GridField(grid, u))),
+                max_seconds=setting.left(training + sweeping).seconds,
             )
             sweeps_into(record, relaxed, cycle, steps, sweeps, training + sweeping)
             values, converged = relaxed.u, relaxed.converged

@@ -36,6 +36,9 @@ from ..spectrum import DeltaF
 from .finite_difference import points_for, require_grid
 from .peaks import delta_of
 
+Observe = Callable[[np.ndarray], Mapping[str, float]]
+"""Told grid values while they are found; what it returns is kept beside them."""
+
 
 @final
 @dataclass(frozen=True)
@@ -90,12 +93,15 @@ class Iterative:
         grid = space_grid(problem, points_for(problem, self.points))
         system = problem.discretise(grid)
         started = time.perf_counter()
-        target = solve_direct(system)
+        with setting.instrument():
+            target = solve_direct(system)
         reference = time.perf_counter() - started
         start = np.zeros(grid.shape)
         if setting.initial is not None:
             start = grid_values(setting.initial.field, grid)
-        relaxed = self.iterate(system, start, target, setting.budget)
+        relaxed = self.iterate(
+            system, start, target, setting.left(), lambda u: setting.observe(lambda: GridField(grid, u))
+        )
         return Outcome(
             field=GridField(grid, relaxed.u),
             history=sweep_record(relaxed),
@@ -111,9 +117,17 @@ class Iterative:
         )
 
     def iterate(
-        self, system: LinearSystem, start: np.ndarray, target: np.ndarray, budget: Budget | None = None
+        self,
+        system: LinearSystem,
+        start: np.ndarray,
+        target: np.ndarray,
+        budget: Budget | None = None,
+        observe: Observe | None = None,
     ) -> Relaxed:
-        """The iteration itself, with Delta_F of the reference's peaks in its history; a sweep is a step of the budget."""
+        """The iteration itself, with Delta_F of the reference's peaks in its history; a sweep is a step of the budget.
+
+        `observe` is told the values of each sample of the history (relaxations only) and may add columns.
+        """
         budget = budget or Budget()
         most = self.max_sweeps if budget.steps is None else min(self.max_sweeps, budget.steps)
         if isinstance(self.method, ConjugateGradients):
@@ -134,7 +148,7 @@ class Iterative:
             max_sweeps=most,
             tolerance=self.tolerance,
             target=target,
-            probe=_probe(delta_of(system.grid, target)),
+            probe=_probe(delta_of(system.grid, target), observe),
             max_seconds=budget.seconds,
         )
 
@@ -165,8 +179,12 @@ def delta_columns(delta: DeltaF, values: np.ndarray) -> dict[str, float]:
     return {f"delta_f[{name}]": float(v) for name, v in zip(delta.labels, delta(values.ravel()), strict=True)}
 
 
-def _probe(delta: DeltaF | None) -> Callable[[int, np.ndarray], dict[str, float]] | None:
-    return None if delta is None else lambda _, values: delta_columns(delta, values)
+def _probe(delta: DeltaF | None, observe: Observe | None) -> Callable[[int, np.ndarray], dict[str, float]]:
+    def columns(_: int, values: np.ndarray) -> dict[str, float]:
+        found = {} if delta is None else delta_columns(delta, values)
+        return found if observe is None else found | dict(observe(values))
+
+    return columns
 
 
 def jacobi() -> Iterative:

@@ -9,6 +9,7 @@ from ..spectrum import DeltaF, Hann, Periodic, Sines, Spectrum, eigenmodes_near,
 
 _PEAKS = 3
 _MOST_POINTS = 2**17  # each mode is stored at every point
+_NOTHING = 1e-10  # share of the largest mode that is round-off: a side lobe of the window, no peak
 
 
 def windowed_spectrum(grid: Grid, values: np.ndarray) -> Spectrum:
@@ -27,4 +28,6 @@ def delta_of(grid: Grid, reference: np.ndarray) -> DeltaF | None:
         return None
     found = peaks(windowed_spectrum(grid, reference), _PEAKS)
     orders = np.unique(eigenmodes_near(reference, grid.spacing, found.wavevectors), axis=0)
-    return DeltaF(reference.ravel(), grid.points(), Sines.on_box(orders, grid.lower, grid.upper))
+    shares = np.abs(Sines.on_box(orders, grid.lower, grid.upper).matrix(grid.points()).T @ reference.ravel())
+    held = orders[shares > _NOTHING * shares.max()]
+    return DeltaF(reference.ravel(), grid.points(), Sines.on_box(held, grid.lower, grid.upper))

@@ -16,7 +16,20 @@ DIRECTORIES = {"pdekit": ROOT / "pdekit", "pdekit.problems": ROOT / "problems", 
 # Units (modules or packages directly under `pdekit`), lowest layer first. A unit imports lower layers freely, and of
 # its own layer only what PEERS names.
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("errors", "checks", "files", "mesh_reader", "environment", "sweep", "npz", "record", "codec", "options", "result"),
+    (
+        "errors",
+        "checks",
+        "files",
+        "mesh_reader",
+        "environment",
+        "sweep",
+        "npz",
+        "record",
+        "codec",
+        "options",
+        "result",
+        "stopwatch",
+    ),
     (
         "domain",
         "sampling",
@@ -74,10 +87,10 @@ LAYERS: tuple[tuple[str, ...], ...] = (
             "plot_study",
             "plot_parts",
         ),
-        *("plot", "origin", "config", "solver", "compare", "doctor", "commands", "cli", "__main__"),
+        *("plot", "origin", "config", "trace", "solver", "doctor", "commands", "cli", "__main__"),
     ),
     ("problems", "solvers"),
-    ("phenomena",),
+    ("phenomena", "comparison"),
 )
 
 # Within a layer: who may import whom. There are no cycles. Training knows no problem, problems know no training.
@@ -133,12 +146,12 @@ PEERS: dict[str, frozenset[str]] = {
     "plot_parts": frozenset({"solution", "section", "plot_style"}),
     "plot": frozenset({"solution", "section", "plot_style", "plot_study", "plot_parts", "study"}),
     "config": frozenset({"origin"}),
-    "solver": frozenset({"solution", "trust", "report", "storage", "config", "scales"}),
-    "compare": frozenset({"solution", "trust", "report", "plot", "solver"}),
+    "trace": frozenset({"trust"}),
+    "solver": frozenset({"solution", "trust", "report", "storage", "config", "scales", "trace"}),
     "commands": frozenset(
         {
             *("solution", "report", "storage", "config", "origin", "export", "plot", "plot_problem", "plot_style"),
-            *("solver", "compare", "doctor"),
+            *("solver", "doctor"),
         }
     ),
     "cli": frozenset({"commands"}),
@@ -167,6 +180,7 @@ DELEGATES = frozenset(
         ("commands", "problems"),  # the shell's names are those of the registries
         ("commands", "solvers"),
         ("commands", "phenomena"),
+        ("commands", "comparison"),
     }
 )
 
