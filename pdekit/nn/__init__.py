@@ -22,6 +22,7 @@ from .compact import BSpline as BSpline
 from .compact import Ricker as Ricker
 from .compact import S2ReLU as S2ReLU
 from .compact import SReLU as SReLU
+from .fno import Fno as Fno
 from .fourier import FourierFeatures as FourierFeatures
 from .fourier import FrequencyLaw as FrequencyLaw
 from .fourier import Gaussian as Gaussian
