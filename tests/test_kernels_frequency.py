@@ -16,6 +16,7 @@ from pdekit.kernels.fused import compose_affine_fused, compose_fused
 from pdekit.kernels.layout import layout_of
 from pdekit.kernels.rules import has_closed_forms, propagate
 from pdekit.nn import (
+    GELU,
     MLP,
     Activation,
     Adaptive,
@@ -83,7 +84,7 @@ def test_second_parameter_derivatives(name: str) -> None:
         assert_close(found, expected)
 
 
-FUNCTIONS = [SReLU(), BSpline(2), BSpline(3), S2ReLU(), Ricker(), Mixed((Tanh(), SReLU(), Sine(2.0)))]
+FUNCTIONS = [SReLU(), BSpline(2), BSpline(3), S2ReLU(), Ricker(), GELU(), Mixed((Tanh(), SReLU(), Sine(2.0)))]
 
 
 @pytest.mark.parametrize("function", FUNCTIONS, ids=repr)

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from pdekit.errors import ConfigError, NotApplicableError, ShapeError
 from pdekit.nn import (
+    GELU,
     MLP,
     Activation,
     Adaptive,
@@ -326,6 +327,7 @@ def test_rickers_spectrum_peaks_where_its_docstring_says(width: float) -> None:
         (BSpline(3), 2),
         (S2ReLU(), 1),
         (Ricker(), math.inf),
+        (GELU(), math.inf),
         (CosineSine(), math.inf),
         (Adaptive(ReLU(3)), 2),
         (Mixed((Tanh(), ReLU(2), Sine())), 1),

@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from ..nn import BSpline, Ricker, S2ReLU, SReLU
+from ..nn import GELU, BSpline, Ricker, S2ReLU, SReLU
 from .functions import derivatives
 
 
@@ -54,6 +54,20 @@ def _s2relu(function: S2ReLU, z: Tensor, order: int, value: Tensor | None = None
     for k in range(order + 1):
         terms = [math.comb(k, j) * w ** (k - j) * turns[(k - j) % 4] * parabola[j] for j in range(min(k, 2) + 1)]
         result.append(sum(terms[1:], terms[0]))
+    return result
+
+
+@derivatives.register
+def _gelu(function: GELU, z: Tensor, order: int, value: Tensor | None = None) -> list[Tensor]:
+    # Leibniz' formula for z times the distribution function, whose derivatives are those of the bell: He_k times it.
+    bell = torch.exp(-0.5 * z * z) / math.sqrt(2 * math.pi)
+    result = [function(z) if value is None else value]
+    if order >= 1:
+        result.append(torch.special.ndtr(z) + z * bell)
+    hermite = [torch.ones_like(z), z]
+    for k in range(2, order + 1):
+        result.append((-1) ** k * (k * hermite[k - 2] - z * hermite[k - 1]) * bell)
+        hermite.append(z * hermite[-1] - (k - 1) * hermite[-2])
     return result
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .activations import GELU as GELU
 from .activations import Activation as Activation
 from .activations import Elementwise as Elementwise
 from .activations import ReLU as ReLU

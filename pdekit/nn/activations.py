@@ -90,6 +90,22 @@ class ReLU:
 
 
 @final
+@dataclass(frozen=True)
+class GELU:
+    """z Phi(z), Phi the distribution function of the normal law: a smooth ramp.
+
+    Good values: in networks that map functions, where its half that passes signals unchanged trains faster than tanh.
+    Reference: Hendrycks, Gimpel 2016, arXiv:1606.08415.
+    """
+
+    smoothness = math.inf
+
+    def __call__(self, z: Tensor) -> Tensor:
+        """Return z Phi(z)."""
+        return nn.functional.gelu(z)
+
+
+@final
 class Elementwise(nn.Module):
     """The layer that applies an activation to every unit."""
 

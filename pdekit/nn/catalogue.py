@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from ..errors import unknown_name
-from .activations import Activation, ReLU, Sine, Tanh
+from .activations import GELU, Activation, ReLU, Sine, Tanh
 from .combined import Adaptive, CosineSine, Mixed
 from .compact import BSpline, Ricker, S2ReLU, SReLU
 
@@ -22,6 +22,7 @@ ACTIVATIONS: Mapping[str, Callable[[], Activation]] = MappingProxyType(
         "phi3": lambda: BSpline(3),
         "s2relu": S2ReLU,
         "ricker": Ricker,
+        "gelu": GELU,
         "cosine-sine": CosineSine,
         "adaptive": Adaptive,
         "mixed": lambda: Mixed((Tanh(), Sine())),
