@@ -46,6 +46,10 @@ if TYPE_CHECKING:
     from .operator_problem import OperatorProblem as OperatorProblem
     from .problem import Elliptic as Elliptic
     from .problem import Parabolic as Parabolic
+    from .operators import Operator as Operator
+    from .operators import Split as Split
+    from .operators import learn as learn
+    from .operators import load_operator as load_operator
     from .problem import Problem as Problem
     from .recipe import Budget as Budget
     from .recipe import Every as Every
@@ -83,6 +87,7 @@ _NAMES: Final = {
     "problem": ("Elliptic", "Parabolic", "Problem"),
     "recipe": ("Budget", "Every"),
     "record": ("Record",),
+    "operators": ("Operator", "Split", "learn", "load_operator"),
     "rundir": ("RunDirectory",),
     "solution": ("Flag", "Measures", "Solution", "Status", "Trust"),
     "solver": ("Solver", "solve"),

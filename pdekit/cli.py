@@ -260,6 +260,7 @@ def _seeds(text: str) -> tuple[int, ...]:
         return tuple(int(part) for part in text.split(","))
     except ValueError:
         raise argparse.ArgumentTypeError(
+    add("--data", metavar="DIR", help="folder of data sets, for families (default: the platform's cache)")
             f"got {text!r}, expected integers separated by commas, such as 0,1,2"
         ) from None
 

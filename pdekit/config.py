@@ -14,12 +14,16 @@ import torch
 
 from . import options as options_by_name
 from .codec import KIND, Reader, encode, unknown_option
-from .errors import ConfigError, unknown_name
+from .errors import ConfigError, ProblemMismatchError, unknown_name
 from .files import missing
-from .origin import Origin, made, origin
+from .operator_problem import OperatorProblem
+from .origin import Origin, made, made_family, origin
 from .problem import Problem
 
 if TYPE_CHECKING:
+    import os
+
+    from .operators import Learner
     from .solver import Setting, Solver
 
 NAME: Final = "name"
@@ -33,7 +37,10 @@ DTYPES: Final[Mapping[str, torch.dtype]] = {"float64": torch.float64, "float32":
 @final
 @dataclass(frozen=True)
 class Circumstances:
-    """The table [run]: what `solve` takes besides problem and solver; None leaves the choice to `solve`."""
+    """The table [run]: what `solve` takes besides problem and solver; None leaves the choice to `solve`.
+
+    `data` is the folder of data sets, for families of problems.
+    """
 
     seed: int = 0
     device: str = "auto"
@@ -41,6 +48,7 @@ class Circumstances:
     rtol: float | None = None
     steps: int | None = None
     seconds: float | None = None
+    data: str | None = None
 
     def __post_init__(self) -> None:
         if self.dtype is not None and self.dtype not in DTYPES:
@@ -57,6 +65,18 @@ class Circumstances:
 
 def to_table(problem: Problem, solver: Solver, setting: Setting) -> dict[str, Any]:
     """The resolved configuration of a solve, ready for TOML: tables problem, solver and run."""
+    return {PROBLEM: problem_table(problem), SOLVER: encode(solver), RUN: _run_table(setting)}
+
+
+def family_table(
+    family: OperatorProblem, solver: Learner, setting: Setting, folder: str | os.PathLike[str] | None
+) -> dict[str, Any]:
+    """The same for the learning of an operator; `folder` is that of its data sets."""
+    where = {} if folder is None else {"data": str(folder)}
+    return {PROBLEM: problem_table(family), SOLVER: encode(solver), RUN: _run_table(setting) | where}
+
+
+def _run_table(setting: Setting) -> dict[str, Any]:
     run = Circumstances(
         seed=setting.seed,
         device=setting.device,
@@ -65,15 +85,28 @@ def to_table(problem: Problem, solver: Solver, setting: Setting) -> dict[str, An
         steps=setting.budget.steps,
         seconds=None if setting.budget.seconds is None else float(setting.budget.seconds),
     )
-    table = {key: value for key, value in dataclasses.asdict(run).items() if value is not None}
-    return {PROBLEM: problem_table(problem), SOLVER: encode(solver), RUN: table}
+    return {key: value for key, value in dataclasses.asdict(run).items() if value is not None}
 
 
-def problem_table(problem: Problem) -> dict[str, Any]:
+def problem_table(problem: Problem | OperatorProblem) -> dict[str, Any]:
     """Name and parameters; for a problem of the user's also "file.py:Name", where a name leads to it."""
     found = origin(problem)
     table = {NAME: problem.name} | ({FILE: str(found)} if found else {})
     return table | {key: encode(value) for key, value in problem.parameters().items()}
+
+
+def check_same(owner: str, now: Mapping[str, Any], then: Mapping[str, Any]) -> None:
+    """Compare the tables of two problems field by field; where a file lies does not matter.
+
+    Raises:
+        ProblemMismatchError: with the first field that differs.
+    """
+    for key in dict.fromkeys([*now, *then]):
+        if key != FILE and now.get(key) != then.get(key):
+            raise ProblemMismatchError(
+                f"{owner}: problem field {key!r}: got {now.get(key)!r}, expected {then.get(key)!r} as solved; "
+                "pass the problem that was solved"
+            )
 
 
 # From tables -------------------------------------------------------------------------------------------------------
@@ -82,6 +115,7 @@ def problem_table(problem: Problem) -> dict[str, Any]:
 def reader() -> Reader:
     """What files and command lines may name: configurations of networks, optimisers, relaxations, solvers and their parts."""
     from . import discrete, domain, geometry, nn, optim, sampling, solvers
+    from .operators import Learner
     from .solver import Solver
 
     kinds: dict[str, type] = {}
@@ -94,6 +128,7 @@ def reader() -> Reader:
         nn.Activation: nn.ACTIVATIONS,
         nn.Initialisation: laws,
         Solver: solvers.SOLVERS,
+        Learner: solvers.OPERATOR_SOLVERS,
         solvers.CoarseSolve: {"coarse": solvers.CoarseSolve},
         solvers.Training: solvers.TRAININGS,
     }
@@ -117,6 +152,19 @@ def solver_from_table(table: Mapping[str, Any]) -> Solver:
     return updated
 
 
+def learner_from_table(table: Mapping[str, Any]) -> Learner:
+    """The solver of families that a table describes, as `solver_from_table`."""
+    from .operators import Learner
+    from .solvers import operator_solver
+
+    if KIND in table:
+        described: Learner = reader().read(Learner, table, SOLVER)
+        return described
+    changes = {key: value for key, value in table.items() if key != NAME}
+    updated: Learner = reader().updated(operator_solver(_named(table, SOLVER)), changes, SOLVER)
+    return updated
+
+
 def problem_from_table(table: Mapping[str, Any]) -> Problem:
     """The problem that a table describes by "name" (of the catalogue) or "file" (file.py:Name), and parameters.
 
@@ -127,6 +175,12 @@ def problem_from_table(table: Mapping[str, Any]) -> Problem:
     return problem_given(str(table[FILE]) if FILE in table else _named(table, PROBLEM), parameters)
 
 
+def family_from_table(table: Mapping[str, Any]) -> OperatorProblem:
+    """The family that a table describes, as `problem_from_table`."""
+    parameters = {key: value for key, value in table.items() if key not in (NAME, FILE)}
+    return family_given(str(table[FILE]) if FILE in table else _named(table, PROBLEM), parameters)
+
+
 def problem_source(text: str) -> Problem | Callable[..., object]:
     """What "poisson-sine" or "file.py:Name" stands for: a problem, or a class or function that makes one.
 
@@ -135,7 +189,12 @@ def problem_source(text: str) -> Problem | Callable[..., object]:
         ProblemError, FileNotFoundError: as `pdekit.origin.Origin.load`.
     """
     found = Origin.parsed(text)
-    return _catalogue_class(text) if found is None else found.load()
+    if found is None:
+        return _catalogue_class(text)
+    value = found.load()
+    if isinstance(value, OperatorProblem):
+        raise _is_family(text)
+    return value
 
 
 def problem_given(text: str, parameters: Mapping[str, Any]) -> Problem:
@@ -157,17 +216,53 @@ def problem_given(text: str, parameters: Mapping[str, Any]) -> Problem:
     return made(text, source, **parameters)
 
 
+def family_source(text: str) -> OperatorProblem | Callable[..., object] | None:
+    """What "darcy-family" or "file.py:Name" stands for, if it is a family or a class of families; else None."""
+    from .problems import FAMILIES
+
+    if text in FAMILIES:
+        return FAMILIES[text]
+    found = Origin.parsed(text)
+    value = None if found is None else found.load()
+    if isinstance(value, OperatorProblem) or (isinstance(value, type) and issubclass(value, OperatorProblem)):
+        return value
+    return None
+
+
+def family_given(text: str, parameters: Mapping[str, Any]) -> OperatorProblem:
+    """The family that "darcy-family" or "file.py:Name" and parameters, as plain data or text, stand for.
+
+    Raises:
+        ConfigError, UnknownNameError, ProblemError, FileNotFoundError: what is wrong, with the closest.
+    """
+    from .problems import FAMILIES
+
+    source = family_source(text)
+    if source is None:
+        raise unknown_name("family", text, FAMILIES)
+    if isinstance(source, OperatorProblem):
+        changed: OperatorProblem = reader().updated(source, parameters, text, text=True) if parameters else source
+        return changed
+    if isinstance(source, type) and dataclasses.is_dataclass(source):
+        built: OperatorProblem = reader().build(source, parameters, text, text=True)
+        return built
+    return made_family(text, source, **parameters)
+
+
 def _catalogue_class(name: str) -> type[Problem]:
     from .problems import CATALOGUE, FAMILIES
 
     if name in FAMILIES:
-        raise ConfigError(
-            f"{PROBLEM}: got {name!r}, a family of problems, expected a single one; families take solvers that learn "
-            "operators"
-        )
+        raise _is_family(name)
     if name not in CATALOGUE:
         raise unknown_name(PROBLEM, name, CATALOGUE)
     return CATALOGUE[name]
+
+
+def _is_family(name: str) -> ConfigError:
+    return ConfigError(
+        f"{PROBLEM}: got {name!r}, a family of problems, expected a single one; families take solvers that learn operators"
+    )
 
 
 def _named(table: Mapping[str, Any], what: str) -> str:
@@ -200,7 +295,9 @@ def with_options(value: Any, options: Mapping[str, Any], owner: str = SOLVER, al
     return options_by_name.with_options(value, options, reader(), owner, also)
 
 
-def split_options(source: Problem | Callable[..., object], solver: Solver, options: Mapping[str, Any]) -> Options:
+def split_options(
+    source: Problem | OperatorProblem | Callable[..., object], solver: Solver | Learner, options: Mapping[str, Any]
+) -> Options:
     """Sort options into those of the problem, of the solver and of the run; "problem.k" and "solver.k" are explicit.
 
     Args:
@@ -231,9 +328,9 @@ def split_options(source: Problem | Callable[..., object], solver: Solver, optio
     return sorted_
 
 
-def parameter_names(source: Problem | Callable[..., object]) -> tuple[str, ...]:
-    """Names of the parameters that a problem has, or that a class or function takes."""
-    if isinstance(source, Problem):
+def parameter_names(source: Problem | OperatorProblem | Callable[..., object]) -> tuple[str, ...]:
+    """Names of the parameters that a problem or family has, or that a class or function takes."""
+    if isinstance(source, Problem | OperatorProblem):
         return tuple(source.parameters())
     if isinstance(source, type) and dataclasses.is_dataclass(source):
         return tuple(f.name for f in dataclasses.fields(source) if f.init)

@@ -233,3 +233,7 @@ def unknown_name(kind: str, name: object, choices: Iterable[str]) -> UnknownName
     close = difflib.get_close_matches(str(name), known, n=3, cutoff=0.5)
     hint = f"; did you mean {' or '.join(repr(c) for c in close)}?" if close else ""
     return UnknownNameError(f"{kind}: got {name!r}, expected one of {', '.join(known)}{hint}")
+class ReachWarning(PdekitWarning):
+    """An operator is applied to inputs unlike those it was learnt from."""
+
+

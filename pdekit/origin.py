@@ -6,16 +6,18 @@ import dataclasses
 import importlib.util
 import sys
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, final
+from typing import Final, TypeVar, final
 
 from .errors import ProblemError, unknown_name
 from .files import missing
+from .operator_problem import OperatorProblem
 from .problem import Problem
 
 SEPARATOR: Final = ":"
+_Kind = TypeVar("_Kind", Problem, OperatorProblem)
 
 
 @final
@@ -25,7 +27,7 @@ class Origin:
 
     Args:
         file: the file.
-        name: of a problem, or of a class or function that makes one.
+        name: of a problem or family, or of a class or function that makes one.
     """
 
     file: Path
@@ -42,7 +44,7 @@ class Origin:
     def __str__(self) -> str:
         return f"{self.file}{SEPARATOR}{self.name}"
 
-    def load(self) -> Problem | Callable[..., object]:
+    def load(self) -> Problem | OperatorProblem | Callable[..., object]:
         """What the name stands for; the file is run, once per process.
 
         Raises:
@@ -54,7 +56,7 @@ class Origin:
         if self.name not in names:
             raise unknown_name(str(self.file), self.name, [key for key in names if not key.startswith("_")])
         value = names[self.name]
-        if isinstance(value, Problem) or callable(value):
+        if isinstance(value, Problem | OperatorProblem) or callable(value):
             return value
         raise ProblemError(
             f"{self}: got {type(value).__name__}, expected a Problem, its class, or a function making one"
@@ -67,16 +69,25 @@ def made(owner: str, maker: Callable[..., object], **parameters: object) -> Prob
     Raises:
         ProblemError: the call fails (the cause is chained), or what comes of it is no problem.
     """
+    return _made(Problem, owner, maker, parameters)  # type: ignore[type-abstract]
+
+
+def made_family(owner: str, maker: Callable[..., object], **parameters: object) -> OperatorProblem:
+    """The same for a family of problems."""
+    return _made(OperatorProblem, owner, maker, parameters)  # type: ignore[type-abstract]
+
+
+def _made(kind: type[_Kind], owner: str, maker: Callable[..., object], parameters: Mapping[str, object]) -> _Kind:
     try:
-        problem = maker(**parameters)
+        found = maker(**parameters)
     except Exception as error:
         raise ProblemError(f"{owner}: calling it failed: {type(error).__name__}: {error}") from error
-    if not isinstance(problem, Problem):
-        raise ProblemError(f"{owner}: got {type(problem).__name__} from calling it, expected a Problem")
-    return problem
+    if not isinstance(found, kind):
+        raise ProblemError(f"{owner}: got {type(found).__name__} from calling it, expected a {kind.__name__}")
+    return found
 
 
-def origin(problem: Problem) -> Origin | None:
+def origin(problem: Problem | OperatorProblem) -> Origin | None:
     """File and name of a user's problem or its class.
 
     None for the catalogue's problems, for those of a script that is running now (it is not run a second time for the

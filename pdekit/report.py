@@ -13,12 +13,15 @@ from .spectrum import Bands
 from .study import HybridStudy
 
 if TYPE_CHECKING:
+    from .operator_problem import OperatorProblem
+    from .problem import Problem
     from .solution import Solution, Trust
 
 WIDTH = 120
 """Longest line of the report."""
 _BANDS_SHOWN = 8  # at most; fewer where they do not fit
-_LABEL = 10
+LABEL = 10
+"""Columns of the label that begins a line."""
 
 
 def six_lines(solution: Solution) -> str:
@@ -28,13 +31,13 @@ def six_lines(solution: Solution) -> str:
     """
     lines = (
         ("problem", _subject(solution)),
-        ("status", f"{_words(solution.status.name)}{': ' if solution.message else ''}{solution.message}"),
+        ("status", f"{words(solution.status.name)}{': ' if solution.message else ''}{solution.message}"),
         ("errors", _errors(solution)),
         ("bands", _bands(solution)),
         ("trust", _trust(solution.trust)),
         ("cost", _cost(solution)),
     )
-    return "\n".join(_cut(f"{label:<{_LABEL}}{' '.join(text.split())}") for label, text in lines)
+    return "\n".join(line(label, text) for label, text in lines)
 
 
 def as_json(solution: Solution) -> dict[str, Any]:
@@ -134,11 +137,15 @@ def merged(bands: Bands, most: int) -> Bands:
     return Bands(np.append(bands.edges[starts], bands.edges[-1]), *energies)
 
 
+def called(problem: Problem | OperatorProblem) -> str:
+    """Name and parameters of a problem or family."""
+    parameters = ", ".join(f"{key}={brief(value)}" for key, value in problem.parameters().items())
+    return f"{problem.name}({parameters})" if parameters else problem.name
+
+
 def _subject(solution: Solution) -> str:
-    parameters = ", ".join(f"{key}={_brief(value)}" for key, value in solution.problem.parameters().items())
     size = [f"{count:,} {what}" for what, count in _sizes(solution).items() if count is not None]
-    name = f"{solution.problem.name}({parameters})" if parameters else solution.problem.name
-    return ", ".join([f"{name} by {solution.solver}", *size])
+    return ", ".join([f"{called(solution.problem)} by {solution.solver}", *size])
 
 
 def _sizes(solution: Solution) -> dict[str, int | None]:
@@ -150,7 +157,7 @@ def _errors(solution: Solution) -> str:
     parts = _given({"relative L2": m.rel_l2, "largest": m.max_error, "largest against discrete": m.max_error_discrete})
     found = ", ".join(f"{name} = {value:.6g}" for name, value in solution.coefficients.items())
     if solution.trust.reference_error:
-        parts.append(f"reference known to {_short(solution.trust.reference_error)}")
+        parts.append(f"reference known to {short(solution.trust.reference_error)}")
     known = ", ".join(parts) or "unknown: the problem has no exact solution"
     return f"{known}; found {found}" if found else known
 
@@ -158,19 +165,24 @@ def _errors(solution: Solution) -> str:
 def _bands(solution: Solution) -> str:
     if solution.bands is None:
         return "not measured"
-    texts = (_bands_text(merged(solution.bands, most), solution.band_kind) for most in range(_BANDS_SHOWN, 1, -1))
-    return next((text for text in texts if len(text) <= WIDTH - _LABEL), f"{solution.band_kind} in too many bands")
+    return bands_line(solution.bands, solution.band_kind)
+
+
+def bands_line(bands: Bands, kind: str) -> str:
+    """Error or residual by band in one line of a report; neighbours are joined until it fits."""
+    texts = (_bands_text(merged(bands, most), kind) for most in range(_BANDS_SHOWN, 1, -1))
+    return next((text for text in texts if len(text) <= WIDTH - LABEL), f"{kind} in too many bands")
 
 
 def _bands_text(bands: Bands, kind: str) -> str:
     numbers = bands.relative if kind == "error" else bands.share
     edges = [f"{edge:.2g}" if edge < 10 else f"{edge:.0f}" for edge in bands.edges]
-    texts = [f"{a}-{b} {_short(number)}" for a, b, number in zip(edges, edges[1:], numbers, strict=False)]
+    texts = [f"{a}-{b} {short(number)}" for a, b, number in zip(edges, edges[1:], numbers, strict=False)]
     return f"{kind} at k = {' | '.join(texts)}"
 
 
 def _trust(trust: Trust) -> str:
-    flags = ", ".join(_words(flag.name) for flag in trust.flags)
+    flags = ", ".join(words(flag.name) for flag in trust.flags)
     numbers = {
         "estimate": trust.estimate,
         "residual": trust.residual_train,
@@ -193,22 +205,27 @@ def _cost(solution: Solution) -> str:
 
 
 def _given(numbers: Mapping[str, float | None]) -> list[str]:
-    return [f"{name} {_short(number)}" for name, number in numbers.items() if number is not None]
+    return [f"{name} {short(number)}" for name, number in numbers.items() if number is not None]
 
 
-def _short(number: float) -> str:
+def line(label: str, text: str) -> str:
+    """One line of a report, cut to its width."""
+    whole = f"{label:<{LABEL}}{' '.join(text.split())}"
+    return whole if len(whole) <= WIDTH else whole[: WIDTH - 3] + "..."
+
+
+def short(number: float) -> str:
+    """A number to two digits."""
     if number == 0 or 0.1 <= number < 100:
         return f"{number:.2g}"
     return f"{number:.1e}".replace("e-0", "e-").replace("e+0", "e+")
 
 
-def _brief(value: object) -> str:
-    return _words(value.name) if isinstance(value, Enum) else f"{value}"
+def brief(value: object) -> str:
+    """A parameter's value; members of enumerations by their names."""
+    return words(value.name) if isinstance(value, Enum) else f"{value}"
 
 
-def _words(name: str) -> str:
+def words(name: str) -> str:
+    """The name of a member of an enumeration as words."""
     return name.lower().replace("_", " ")
-
-
-def _cut(line: str) -> str:
-    return line if len(line) <= WIDTH else line[: WIDTH - 3] + "..."

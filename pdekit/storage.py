@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import io
-import json
 import os
 import tomllib
 from collections.abc import Mapping
@@ -17,12 +15,12 @@ import safetensors
 import safetensors.torch
 
 from . import config as tables
-from .errors import CheckpointError, ConfigError, ProblemError, ProblemMismatchError, UnknownNameError
-from .files import missing
+from .errors import CheckpointError, ConfigError, ProblemError, UnknownNameError
 from .problem import Problem
 from .record import Record
 from .report import as_json
-from .rundir import CONFIG, ENVIRONMENT, HISTORY, RESULT, WEIGHTS, RunDirectory, json_text
+from .rundir import CONFIG, ENVIRONMENT, HISTORY, RESULT, WEIGHTS, RunDirectory
+from .sealed import read_sealed, write_sealed
 from .solution import Flag, Measures, Solution, Status, Trust
 from .spectrum import Bands
 from .study import HybridStudy
@@ -30,12 +28,7 @@ from .study import HybridStudy
 if TYPE_CHECKING:
     from .solver import Solver
 
-FORMAT: Final = 1
-"""Version of result.json's layout."""
 STUDY: Final = "study.npz"
-_FORMAT, _SUMS, _DIGEST = "format", "sha256", "sha256_of_this"
-_UNSEALED: Final = "0" * 64
-"""Stands where the digest of result.json will stand, while the digest is taken."""
 
 
 def save_solution(solution: Solution, directory: str | os.PathLike[str]) -> Path:
@@ -68,8 +61,7 @@ def write_result(solution: Solution, run: RunDirectory) -> None:
         np.savez(buffer, **solution.study.to_arrays())  # type: ignore[arg-type]  # numpy's stub takes the names for options
         run.write_bytes(STUDY, buffer.getvalue())
         kept.append(STUDY)
-    result = as_json(solution) | {_FORMAT: FORMAT, _SUMS: {name: _digest(run.file(name).read_bytes()) for name in kept}}
-    run.write_text(RESULT, _sealed(result))
+    write_sealed(run, as_json(solution), kept)
 
 
 def load(directory: str | os.PathLike[str], problem: Problem | None = None, solver: Solver | None = None) -> Solution:
@@ -86,8 +78,9 @@ def load(directory: str | os.PathLike[str], problem: Problem | None = None, solv
         ProblemMismatchError: `problem` is not the one that was solved.
     """
     run = RunDirectory.view(directory)
-    result = _result(run)
-    content = {name: _checked(run, name, digest) for name, digest in result[_SUMS].items()}
+    result, content = read_sealed(run)
+    if "mean_predictor" in result:
+        raise ProblemError(f"run {str(run.path)!r}: got an operator, expected a solution; use pdekit.load_operator")
     config = tomllib.loads(content[CONFIG].decode())
     problem = stored_problem(run, config, problem)
     solver = solver or stored_solver(run, config)
@@ -125,7 +118,7 @@ def stored_problem(run: RunDirectory, config: Mapping[str, Any], given: Problem 
     """
     table = config[tables.PROBLEM]
     if given is not None:
-        _check_same(run, tables.problem_table(given), table)
+        tables.check_same(f"run {str(run.path)!r}", tables.problem_table(given), table)
         return given
     try:
         return tables.problem_from_table(table)
@@ -148,53 +141,6 @@ def stored_solver(run: RunDirectory, config: Mapping[str, Any]) -> Solver:
         raise ConfigError(f"run {str(run.path)!r}: its solver cannot be rebuilt: {error}; pass the solver") from error
 
 
-def _result(run: RunDirectory) -> dict[str, Any]:
-    """The parsed result.json, checked against its own digest."""
-    path = run.file(RESULT)
-    if not path.exists():
-        error = missing("result", path)
-        if run.checkpoint.exists():
-            raise FileNotFoundError(f"{error}; the run was not finished, resume it: pdekit solve --resume {run.path}")
-        raise error
-    try:
-        content = path.read_bytes()
-        result = json.loads(content)
-        version, digest = result[_FORMAT], result.pop(_DIGEST)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise CheckpointError(
-            f"result {str(path)!r}: checksum missing: {type(error).__name__}: {error}; the file is damaged or foreign"
-        ) from error
-    if isinstance(version, int) and version > FORMAT:
-        raise CheckpointError(
-            f"result {str(path)!r}: got format version {version}, expected at most {FORMAT}; update pdekit to read it"
-        )
-    # Of the bytes, not of what they mean: 1e-5 and 1E-5 read the same, and yet one of them was not written.
-    if digest != _digest(content.replace(str(digest).encode(), _UNSEALED.encode())):
-        raise _damaged(path)
-    return dict(result)
-
-
-def _checked(run: RunDirectory, name: str, digest: str) -> bytes:
-    path = run.file(name)
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError:
-        raise missing("file", path) from None
-    if _digest(content) != digest:
-        raise _damaged(path)
-    return content
-
-
-def _check_same(run: RunDirectory, now: Mapping[str, Any], then: Mapping[str, Any]) -> None:
-    """Compare problems field by field; where a file lies does not matter."""
-    for key in dict.fromkeys([*now, *then]):
-        if key != tables.FILE and now.get(key) != then.get(key):
-            raise ProblemMismatchError(
-                f"run {str(run.path)!r}: problem field {key!r}: got {now.get(key)!r}, expected {then.get(key)!r} as solved; "
-                "pass the problem that was solved"
-            )
-
-
 def _trust(table: Mapping[str, Any]) -> Trust:
     numbers = {f.name: table[f.name] for f in dataclasses.fields(Trust) if f.name not in ("flags", "residual_bands")}
     flags = tuple(Flag[name.upper()] for name in table["flags"])
@@ -212,20 +158,3 @@ def _study(content: bytes | None) -> HybridStudy | None:
         return None
     with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
         return HybridStudy.from_arrays(arrays)
-
-
-def _digest(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
-
-
-def _sealed(result: Mapping[str, Any]) -> str:
-    """The text of result.json, which carries the digest of itself."""
-    text = json_text({**result, _DIGEST: _UNSEALED})
-    return text.replace(_UNSEALED, _digest(text.encode()))
-
-
-def _damaged(path: Path) -> CheckpointError:
-    return CheckpointError(
-        f"file {str(path)!r}: checksum mismatch: it is not as it was when the result was written; "
-        "it is damaged or was changed, use another copy or solve anew"
-    )

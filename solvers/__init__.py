@@ -10,11 +10,14 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from ..errors import unknown_name
+from ..operators.cases import Cases as Cases
 from ..solver import Solver
 from .ansatz import Enforcement as Enforcement
 from .coarse import CoarseSolve as CoarseSolve
 from .collocation import Collocation as Collocation
 from .collocation import Law as Law
+from .deepxde import DeepXDE as DeepXDE
+from .deepxde import deepxde as deepxde
 from .dual import DualResidual as DualResidual
 from .dual import dual_residual as dual_residual
 from .dual_forms import Pairing as Pairing
@@ -36,6 +39,11 @@ from .iterative import multigrid as multigrid
 from .mscale import fourier as fourier
 from .mscale import mscale as mscale
 from .neural import Neural as Neural
+from .operator_learning import OperatorSolver as OperatorSolver
+from .operator_learning import Precision as Precision
+from .operator_loss import Labels as Labels
+from .operator_presets import OPERATOR_SOLVERS as OPERATOR_SOLVERS
+from .operator_presets import operator_solver as operator_solver
 from .orthogonal import Orthogonal as Orthogonal
 from .polynomial import PolynomialFit as PolynomialFit
 from .polynomial import polynomial as polynomial
@@ -77,6 +85,7 @@ SOLVERS: Final[Mapping[str, Callable[[], Solver]]] = {
     "gauss-seidel": gauss_seidel,
     "cg": conjugate_gradients,
     "multigrid": multigrid,
+    "deepxde": deepxde,
 }
 """Solvers in their default configuration, by the names the shell knows."""
 

@@ -193,13 +193,14 @@ class Neural:
 def identity(problem: Problem, solver: Neural, stream: int) -> dict[str, Scalar]:
     """Flat names and values of everything that makes two trainings the same, steps and budgets excepted."""
     table = {"problem": problem_table(problem), "solver": encode(solver), "stream": stream}
-    return dict(_flat("", table))
+    return dict(flat("", table))
 
 
-def _flat(prefix: str, value: object) -> Iterator[tuple[str, Scalar]]:
+def flat(prefix: str, value: object) -> Iterator[tuple[str, Scalar]]:
+    """The leaves of a table by dotted names."""
     if isinstance(value, Mapping):
         for key, inner in value.items():
-            yield from _flat(f"{prefix}.{key}" if prefix else str(key), inner)
+            yield from flat(f"{prefix}.{key}" if prefix else str(key), inner)
     elif value is None or isinstance(value, str | int | float | bool):
         yield prefix, value
     else:

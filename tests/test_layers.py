@@ -75,6 +75,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     (
         *(
             "study",
+            "sealed",
             "solution",
             "section",
             "trust",
@@ -87,7 +88,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
             "plot_study",
             "plot_parts",
         ),
-        *("plot", "origin", "config", "trace", "solver", "doctor", "commands", "cli", "__main__"),
+        *("plot", "origin", "config", "trace", "solver", "operators", "doctor", "commands", "cli", "__main__"),
     ),
     ("problems", "solvers"),
     ("phenomena", "comparison"),
@@ -139,7 +140,7 @@ PEERS: dict[str, frozenset[str]] = {
     "scales": frozenset({"trust"}),
     "report": frozenset({"solution", "study"}),
     "section": frozenset({"solution"}),
-    "storage": frozenset({"solution", "report", "study", "config"}),
+    "storage": frozenset({"solution", "report", "study", "config", "sealed"}),
     "export": frozenset({"solution", "section"}),
     "plot_problem": frozenset({"plot_style"}),
     "plot_study": frozenset({"plot_style", "study"}),
@@ -150,6 +151,7 @@ PEERS: dict[str, frozenset[str]] = {
     "solver": frozenset({"solution", "trust", "report", "storage", "config", "scales", "trace"}),
     "commands": frozenset(
         {
+    "operators": frozenset({"solution", "report", "sealed", "storage", "config", "solver", "plot_style"}),
             *("solution", "report", "storage", "config", "origin", "export", "plot", "plot_problem", "plot_style"),
             *("solver", "doctor"),
         }
@@ -176,6 +178,7 @@ DELEGATES = frozenset(
         ("config", "solver"),  # the same
         ("config", "problems"),  # files and command lines name what the registries hold
         ("config", "solvers"),
+        ("config", "operators"),  # the same
         ("storage", "solver"),  # the types of its arguments
         ("commands", "problems"),  # the shell's names are those of the registries
         ("commands", "solvers"),

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from pdekit.problems import PoissonFourModes, PoissonSine
 
 import pdekit
-from pdekit import config, solvers, storage
+from pdekit import config, sealed, solvers, storage
 from pdekit.domain import Interval
 from pdekit.errors import (
     CheckpointError,
@@ -163,7 +163,7 @@ def test_a_flipped_bit_is_noticed(stored, copy, name):
 )
 def test_a_change_that_reads_the_same_is_noticed(copy, damage):
     result = json.loads((copy / RESULT).read_text())
-    original = storage._sealed(result | {"rel_l2": 1e-5})
+    original = sealed.sealed(result | {"rel_l2": 1e-5})
     (copy / RESULT).write_text(damage(original))
     assert json.loads(damage(original)) == json.loads(original)
     with pytest.raises(CheckpointError, match="checksum"):
@@ -197,9 +197,9 @@ def test_a_file_put_together_from_two_runs_is_noticed(copy, network_run):
 def test_a_newer_format_names_both_versions(copy):
     result = json.loads((copy / RESULT).read_text())
     del result["sha256_of_this"]
-    result["format"] = storage.FORMAT + 1
-    (copy / RESULT).write_text(storage._sealed(result))
-    with pytest.raises(CheckpointError, match=rf"version {storage.FORMAT + 1}, expected at most {storage.FORMAT}"):
+    result["format"] = sealed.FORMAT + 1
+    (copy / RESULT).write_text(sealed.sealed(result))
+    with pytest.raises(CheckpointError, match=rf"version {sealed.FORMAT + 1}, expected at most {sealed.FORMAT}"):
         pdekit.load(copy)
 
 

@@ -1,0 +1,156 @@
+"""Which cases an operator is learnt from, and on which it is tested: never the same."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, final
+
+import numpy as np
+import torch
+
+from ..checks import integer
+from ..dataset import Dataset, FloatArray
+from ..dataset_cache import cached
+from ..errors import ConfigError, DataError, NotApplicableError
+from ..operator_problem import Family, OperatorProblem
+
+Report = Callable[[str, float], None]
+"""Told what is made, and which fraction is done."""
+
+
+@final
+@dataclass(frozen=True)
+class Cases:
+    """How many cases there are, and which.
+
+    Args:
+        train: to learn from; of the user's own arrays at most so many.
+        test: to measure errors on.
+        data_seed: of the draws; the test set has a stream of its own. It stays when the seed of the training changes.
+        resolutions: points per axis of further test sets; None for twice as many as the family has, and in 1-D four times.
+    """
+
+    train: int = 1000
+    test: int = 200
+    data_seed: int = 0
+    resolutions: tuple[int, ...] | None = None
+
+    def __post_init__(self) -> None:
+        integer("Cases", "train", self.train)
+        integer("Cases", "test", self.test)
+        integer("Cases", "data_seed", self.data_seed, low=0)
+        for points in self.resolutions or ():
+            integer("Cases", "resolutions", points, low=3)
+
+    @property
+    def train_seed(self) -> int:
+        """Of the training set."""
+        return 2 * self.data_seed
+
+    @property
+    def test_seed(self) -> int:
+        """Of the test sets: the same functions at every resolution."""
+        return 2 * self.data_seed + 1
+
+    def finer(self, family: Family) -> tuple[int, ...]:
+        """Points per axis of the further test sets."""
+        if self.resolutions is not None:
+            return self.resolutions
+        return tuple(factor * family.points for factor in ((2, 4) if family.output.dim == 1 else (2,)))
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Cases to learn from and cases to test on.
+
+    Args:
+        inputs: of the training cases, (count, *input.shape).
+        outputs: of the training cases, (count, *output.shape); None for learning without labels.
+        test: test cases.
+        seconds: processor time that the training data took.
+
+    Raises:
+        DataError: a test input is among the training inputs, with both numbers.
+    """
+
+    inputs: FloatArray
+    outputs: FloatArray | None
+    test: Dataset
+    seconds: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not len(self.inputs):
+            raise ConfigError("training set: got 0 cases, expected at least one; make or give some")
+        seen = {values.tobytes(): number for number, values in enumerate(self.inputs)}
+        for number, values in enumerate(self.test.inputs):
+            if (twin := seen.get(values.tobytes())) is not None:
+                raise DataError(
+                    f"test set: got the input of training case {twin} as case {number}, expected cases not learnt from; "
+                    "remove it from one of the two"
+                )
+
+    @staticmethod
+    def of(train: Dataset, test: Dataset) -> Split:
+        """Two data sets."""
+        return Split(train.inputs, train.outputs, test, train.provenance.seconds)
+
+    def mean_predictor(self) -> float:
+        """Mean relative L2 error of the trivial predictor: the mean training output, or the mean test output without labels."""
+        known = self.test.outputs if self.outputs is None else self.outputs
+        mean = np.broadcast_to(known.mean(axis=0), self.test.outputs.shape)
+        return float(self.test.output.relative_errors(mean, self.test.outputs).mean())
+
+
+@final
+@dataclass(frozen=True)
+class Source:
+    """Where data sets come from.
+
+    Args:
+        folder: of the cache; the platform's if None.
+        jobs: processes that make data; as many as there are cores if None.
+        report: told how far the making is.
+    """
+
+    folder: str | os.PathLike[str] | None = None
+    jobs: int | None = None
+    report: Report | None = None
+
+    def split(self, family: OperatorProblem, cases: Cases, *, labelled: bool) -> Split:
+        """Training and test cases of a family; unlabelled training cases are drawn, but not solved.
+
+        Raises:
+            ConfigError, DataError: too few cases, or the same ones in both.
+        """
+        if not isinstance(family, Family):
+            return _own(family, cases, labelled)
+        test = self.test(family, cases)
+        if labelled:
+            return Split.of(self._cached(family, cases.train, cases.train_seed), test)
+        drawn = family.sample(cases.train, torch.Generator().manual_seed(cases.train_seed))
+        return Split(drawn.numpy(), None, test)
+
+    def test(self, family: Family, cases: Cases) -> Dataset:
+        """The test cases at the family's resolution."""
+        return self._cached(family, cases.test, cases.test_seed)
+
+    def _cached(self, family: Family, count: int, seed: int) -> Dataset:
+        return cached(family, count, seed, folder=self.folder, jobs=self.jobs, report=self.report)
+
+
+def _own(family: OperatorProblem, cases: Cases, labelled: bool) -> Split:
+    """The user's own arrays: the last cases test, the first ones teach."""
+    read: Any = getattr(family, "read", None)
+    if read is None:
+        raise NotApplicableError(f"{family.name}: draws no cases of its own; give data=Split.of(train, test)")
+    data: Dataset = read()
+    if len(data) <= cases.test:
+        raise ConfigError(
+            f"{family.name}: got {len(data)} cases, expected more than the {cases.test} to test on; set test to a fifth"
+        )
+    train, test = data.split(len(data) - cases.test)
+    train = train[: cases.train]
+    return Split(train.inputs, train.outputs if labelled else None, test)
