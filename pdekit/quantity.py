@@ -120,6 +120,14 @@ class Quantity:
         """Number of axes."""
         return len(self.axes)
 
+    @property
+    def weights(self) -> FloatArray:
+        """Trapezoidal weights of all points (n_1, ..., n_d), which sum to the measure of the grid."""
+        weights = np.ones(())
+        for axis in self.axes:
+            weights = weights[..., None] * axis.weights
+        return weights
+
     def describe(self) -> str:
         """One line, such as "u(x, y) on 16 x 16 points"."""
         names = ", ".join(self.names)

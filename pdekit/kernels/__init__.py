@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from . import compact as compact
 from . import frequency_rules as frequency_rules
+from . import operator_rules as operator_rules
 from . import stacked_rules as stacked_rules
 from .channels import AffineChannels as AffineChannels
 from .channels import Channels as Channels

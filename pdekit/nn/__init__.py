@@ -23,6 +23,7 @@ from .compact import BSpline as BSpline
 from .compact import Ricker as Ricker
 from .compact import S2ReLU as S2ReLU
 from .compact import SReLU as SReLU
+from .deeponet import DeepONet as DeepONet
 from .fno import Fno as Fno
 from .fourier import FourierFeatures as FourierFeatures
 from .fourier import FrequencyLaw as FrequencyLaw
@@ -35,6 +36,8 @@ from .frequency_layers import Parts as Parts
 from .frequency_layers import SharedBody as SharedBody
 from .frequency_layers import Slope as Slope
 from .frequency_layers import Waves as Waves
+from .green_net import GreenNet as GreenNet
+from .grid_net import GridNet as GridNet
 from .grown import Grown as Grown
 from .grown import added_scales as added_scales
 from .grown import is_weight as is_weight
@@ -65,6 +68,7 @@ from .operator_architecture import OperatorNetwork as OperatorNetwork
 from .operator_architecture import PointOperator as PointOperator
 from .perceptron import Perceptron as Perceptron
 from .phase import PhaseShift as PhaseShift
+from .pod_deeponet import PodDeepONet as PodDeepONet
 from .polynomial import Monomials as Monomials
 from .polynomial import Polynomial as Polynomial
 from .scales import Auto as Auto

@@ -11,11 +11,11 @@ from torch import Tensor, nn
 
 from ..checks import integer, real
 from ..errors import NotApplicableError
-from ..interpolant import Interpolant
-from ..quantity import Axis, Quantity
+from ..quantity import Axis
 from .activations import GELU, Activation, Elementwise
 from .initialisation import Glorot, Initialisation, Site, linear
 from .operator_architecture import OperatorArchitecture, OperatorFrame, OperatorNetwork, check_axes, check_inputs
+from .regrid import coordinates, regridded, with_points
 from .spectral_convolution import SpectralConvolution, SpectralGrid
 from .stack import check_shape
 from .truncated_fourier import TruncatedFourier
@@ -115,12 +115,12 @@ class FourierOperator(OperatorNetwork):
             if number < self._config.depth:
                 v = self._config.activation(v)
         outputs = self.restored.restored(self.project(v).movedim(-2, 0))
-        found = replace(self._output, axes=axes)
-        if points is not None and tuple(points) != found.shape[:-1]:
+        if points is not None:
             check_axes("Fno", points, self._output)
-            outputs, found = _interpolated(outputs, found, points)
+            outputs, axes = regridded(outputs, axes, points), with_points(axes, points)
         if self.factor is not None:
-            outputs = self.factor(torch.from_numpy(found.points()).to(outputs)).reshape(*found.shape[:-1], 1) * outputs
+            factor: Tensor = self.factor(coordinates(axes, outputs))
+            outputs = factor.reshape(*(axis.points for axis in axes), 1) * outputs
         return outputs
 
     def extra_repr(self) -> str:
@@ -156,12 +156,3 @@ class FourierOperator(OperatorNetwork):
             v = v + scaled * self.lift.weight[:, column]
             column += 1
         return v.expand(*(axis.points for axis in axes), *v.shape[-2:])
-
-
-def _interpolated(outputs: Tensor, found: Quantity, points: Sequence[int]) -> tuple[Tensor, Quantity]:
-    """Outputs (count, *found.shape) on another grid."""
-    asked = replace(found, axes=tuple(replace(axis, points=n) for axis, n in zip(found.axes, points, strict=True)))
-    x = torch.from_numpy(asked.points()).to(outputs)
-    one = replace(found, names=("u",))
-    columns = [Interpolant(one, part[..., None])(x).T for part in outputs.unbind(-1)]
-    return torch.stack(columns, -1).reshape(len(outputs), *asked.shape), asked
