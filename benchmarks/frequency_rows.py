@@ -142,14 +142,7 @@ POROUS = problems.PoissonPorous()
 DISK = problems.PoissonDisk()
 MSCALE, FOURIER, SD2, DUAL = solvers.mscale(), solvers.fourier(), solvers.sd2(), solvers.dual_residual()
 DUAL_30 = trained_on(DUAL, training=dataclasses.replace(DUAL.training, steps=30))  # 1e-5 by then
-MSCALE_WITH_HOLES = trained_on(  # hard conditions leave rough errors between the holes, which no coarse mesh corrects
-    MSCALE,
-    formulation=StrongForm(),
-    network=Multiscale(width=100, depth=1, scales=Auto()),
-    collocation=Collocation(points=2500, boundary_points=400),
-    training=dataclasses.replace(SECOND_ORDER, steps=60),
-    conditions=Enforcement.SOFT,
-)
+MSCALE_WITH_HOLES = solvers.mscale_for(POROUS)
 OCTAVES_WITH_HOLES = trained_on(  # as large as by auto
     MSCALE_WITH_HOLES, network=Multiscale(width=33, depth=1, scales=(1.0, 2.0, 4.0, 8.0, 16.0, 32.0))
 )

@@ -227,7 +227,8 @@ def _fresh(arguments: argparse.Namespace) -> _Job:
     fixed = {key: value for key, value in problem_table.items() if key not in (tables.NAME, tables.FILE)}
     problem = tables.problem_given(source_text, fixed | options.problem)
     also = (*tables.parameter_names(source), *(f.name for f in dataclasses.fields(Circumstances)))
-    solver = tables.with_options(base, options.solver, also=also)
+    base = tables.solver_from_table(solver_table, problem)  # its defaults may depend on the problem
+    solver = tables.with_options(base, options.solver, also=also, problem=problem)
     now = _circumstances({**file.get(tables.RUN, {}), **options.run}, arguments)
     return _Job(problem, solver, now)
 

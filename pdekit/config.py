@@ -7,6 +7,7 @@ import inspect
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, final
 
@@ -112,8 +113,11 @@ def check_same(owner: str, now: Mapping[str, Any], then: Mapping[str, Any]) -> N
 # From tables -------------------------------------------------------------------------------------------------------
 
 
-def reader() -> Reader:
-    """What files and command lines may name: configurations of networks, optimisers, relaxations, solvers and their parts."""
+def reader(problem: Problem | None = None) -> Reader:
+    """What files and command lines may name: configurations of networks, optimisers, relaxations, solvers and their parts.
+
+    With a problem, solvers that are named are those that suit it.
+    """
     from . import discrete, domain, geometry, nn, optim, sampling, solvers
     from .operators import Learner
     from .solver import Solver
@@ -127,7 +131,7 @@ def reader() -> Reader:
     named: dict[type, Mapping[str, Callable[[], Any]]] = {
         nn.Activation: nn.ACTIVATIONS,
         nn.Initialisation: laws,
-        Solver: solvers.SOLVERS,
+        Solver: {name: partial(solvers.solver, name, problem) for name in solvers.SOLVERS},
         Learner: solvers.OPERATOR_SOLVERS,
         solvers.CoarseSolve: {"coarse": solvers.CoarseSolve},
         solvers.Training: solvers.TRAININGS,
@@ -135,8 +139,10 @@ def reader() -> Reader:
     return Reader(kinds, named)
 
 
-def solver_from_table(table: Mapping[str, Any]) -> Solver:
+def solver_from_table(table: Mapping[str, Any], problem: Problem | None = None) -> Solver:
     """The solver that a table describes: in full, with "kind", or by "name" and what differs from its defaults.
+
+    With a problem, the defaults are those that suit it.
 
     Raises:
         ConfigError, UnknownNameError: a name, key or value that does not exist or fit, with the closest.
@@ -148,7 +154,7 @@ def solver_from_table(table: Mapping[str, Any]) -> Solver:
         described: Solver = reader().read(Solver, table, SOLVER)
         return described
     changes = {key: value for key, value in table.items() if key != NAME}
-    updated: Solver = reader().updated(solver(_named(table, SOLVER)), changes, SOLVER)
+    updated: Solver = reader(problem).updated(solver(_named(table, SOLVER), problem), changes, SOLVER)
     return updated
 
 
@@ -285,14 +291,20 @@ class Options:
     run: dict[str, Any] = field(default_factory=dict)
 
 
-def with_options(value: Any, options: Mapping[str, Any], owner: str = SOLVER, also: Iterable[str] = ()) -> Any:
+def with_options(
+    value: Any,
+    options: Mapping[str, Any],
+    owner: str = SOLVER,
+    also: Iterable[str] = (),
+    problem: Problem | None = None,
+) -> Any:
     """A configuration with options replaced by name; see `pdekit.options.with_options`.
 
     >>> from .optim import Adam
     >>> with_options(Adam(), {"learning_rate": "1e-2"})
     Adam(learning_rate=0.01, betas=(0.9, 0.999), eps=1e-08, weight_decay=0.0)
     """
-    return options_by_name.with_options(value, options, reader(), owner, also)
+    return options_by_name.with_options(value, options, reader(problem), owner, also)
 
 
 def split_options(

@@ -11,6 +11,7 @@ from typing import Final
 
 from ..errors import unknown_name
 from ..operators.cases import Cases as Cases
+from ..problem import Problem
 from ..solver import Solver
 from .ansatz import Enforcement as Enforcement
 from .coarse import CoarseSolve as CoarseSolve
@@ -58,6 +59,8 @@ from .siren import siren as siren
 from .strong import StrongForm as StrongForm
 from .strong import pinn as pinn
 from .subspace import sd2 as sd2
+from .suited import SUITED as SUITED
+from .suited import mscale_for as mscale_for
 from .training import TRAININGS as TRAININGS
 from .training import Polisher as Polisher
 from .training import Training as Training
@@ -95,12 +98,12 @@ def names() -> tuple[str, ...]:
     return tuple(SOLVERS)
 
 
-def solver(name: str) -> Solver:
-    """The solver of that name in its default configuration.
+def solver(name: str, problem: Problem | None = None) -> Solver:
+    """The solver of that name in its default configuration, or with the one that suits a problem.
 
     Raises:
         UnknownNameError: no such solver, with the closest names.
     """
     if name not in SOLVERS:
         raise unknown_name("solver", name, SOLVERS)
-    return SOLVERS[name]()
+    return SUITED[name](problem) if problem is not None and name in SUITED else SOLVERS[name]()

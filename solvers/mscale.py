@@ -14,10 +14,8 @@ def mscale() -> Neural:
     """MscaleDNN: one subnetwork of sines per scale of the problem, on the energy, with quadrature points.
 
     Notes:
-        On domains with holes take the strong form, soft conditions, one wide hidden layer and Levenberg-Marquardt: on
-        poisson-porous an error of 4e-6 after 60 steps (width 100, 2,500 points), where the energy with hard conditions had
-        0.36 after 40 steps of natural gradients: the waves have to be divided by the distance to the holes. The strong form
-        found nothing of elliptic-two-scale with eps = 0.01: oscillating coefficients ask for the energy.
+        The strong form found nothing of elliptic-two-scale with eps = 0.01: oscillating coefficients ask for the energy.
+        Around holes other settings are better, see `pdekit.solvers.suited`; the command takes them by itself.
     """
     return Neural(
         name="mscale",
