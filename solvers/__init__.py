@@ -43,6 +43,8 @@ from .neural import Neural as Neural
 from .operator_learning import OperatorSolver as OperatorSolver
 from .operator_learning import Precision as Precision
 from .operator_loss import Labels as Labels
+from .operator_physics import GridPhysics as GridPhysics
+from .operator_physics import Physics as Physics
 from .operator_presets import OPERATOR_SOLVERS as OPERATOR_SOLVERS
 from .operator_presets import operator_solver as operator_solver
 from .orthogonal import Orthogonal as Orthogonal
