@@ -15,6 +15,8 @@ import importlib
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from .comparison import Comparison as Comparison
+    from .comparison import compare as compare
     from .conditions import Dirichlet as Dirichlet
     from .conditions import Initial as Initial
     from .conditions import Neumann as Neumann
@@ -44,12 +46,12 @@ if TYPE_CHECKING:
     from .meshing import mesh as mesh
     from .operator_problem import Family as Family
     from .operator_problem import OperatorProblem as OperatorProblem
-    from .problem import Elliptic as Elliptic
-    from .problem import Parabolic as Parabolic
     from .operators import Operator as Operator
     from .operators import Split as Split
     from .operators import learn as learn
     from .operators import load_operator as load_operator
+    from .problem import Elliptic as Elliptic
+    from .problem import Parabolic as Parabolic
     from .problem import Problem as Problem
     from .recipe import Budget as Budget
     from .recipe import Every as Every
@@ -65,6 +67,7 @@ if TYPE_CHECKING:
     from .storage import load as load
 
 _NAMES: Final = {
+    "comparison": ("Comparison", "compare"),
     "conditions": ("Dirichlet", "Initial", "Neumann", "Observations", "Periodic", "Robin"),
     "dataset": ("Dataset",),
     "domain": ("Box", "Hypercube", "Interval", "Points", "Rectangle"),
@@ -84,10 +87,10 @@ _NAMES: Final = {
     "meshfile": ("read_mesh", "write_mesh"),
     "meshing": ("mesh",),
     "operator_problem": ("Family", "OperatorProblem"),
+    "operators": ("Operator", "Split", "learn", "load_operator"),
     "problem": ("Elliptic", "Parabolic", "Problem"),
     "recipe": ("Budget", "Every"),
     "record": ("Record",),
-    "operators": ("Operator", "Split", "learn", "load_operator"),
     "rundir": ("RunDirectory",),
     "solution": ("Flag", "Measures", "Solution", "Status", "Trust"),
     "solver": ("Solver", "solve"),

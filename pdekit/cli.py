@@ -35,6 +35,7 @@ examples:
   pdekit solve poisson-four-modes --solver hybrid --out runs/demo
   pdekit solve poisson-sine --solver pinn --set k=2 --set width=32 --steps 2000 --seed 1 --json
   pdekit export runs/demo u.vtu
+  pdekit compare poisson-sine --solvers pinn,deep-ritz,finite-difference --seconds 20
   pdekit phenomena run freq-sin-three-modes
 """
 _PHENOMENA_EXAMPLES = """
@@ -45,6 +46,17 @@ examples:
 
 Every experiment gets a folder DIR/NAME with finding.json, arrays.npz and its figures; DIR/index.md shows them all. What
 DIR already holds of the same configuration, seeds, data and code is not run again: an interrupted `run all` goes on.
+"""
+_COMPARE_EXAMPLES = """
+examples:
+  pdekit compare poisson-sine --solvers pinn,deep-ritz,hybrid,finite-difference --seconds 30 --out runs/compare
+  pdekit compare poisson-sine --set k=4 --solvers fourier,wide=fourier --set wide.width=100 --seeds 0 --json
+  pdekit compare my_problem.py:MyProblem --solvers deep-ritz,random-features
+
+Every run is a process of its own and has the same seconds: building, training, solving, not the start of Python. --set
+takes options of the problem (k=4) or, behind its label, of a solver (pinn.width=32). What DIR already holds of the same
+problem, solver, seed and terms is not run again, failures excepted: an interrupted comparison goes on.
+Exit code 3 says that some runs failed, 1 that none came to an answer; solvers that do not apply are told and left out.
 """
 _SOLVE_EXAMPLES = """
 examples:
@@ -211,6 +223,7 @@ def _parser() -> _Parser:
     plot.add_argument("--figure", choices=("field", "error", "history", "spectrum", "bands"), default="field")
     export = _add_for_run(commands, "export", "write the solution of a finished run as .vtu, .csv or .npz")
     export.add_argument("file", metavar="FILE")
+    _add_compare(commands)
     _add_phenomena(commands)
     return parser
 
@@ -263,6 +276,24 @@ def _seeds(text: str) -> tuple[int, ...]:
     add("--data", metavar="DIR", help="folder of data sets, for families (default: the platform's cache)")
             f"got {text!r}, expected integers separated by commas, such as 0,1,2"
         ) from None
+
+
+def _add_compare(commands: argparse._SubParsersAction[_Parser]) -> None:
+    text = "set solvers beside each other, with the same time for all"
+    add = _add(commands, "compare", "compare_solvers", text, _COMPARE_EXAMPLES + _CODES).add_argument
+    add("problem", metavar="PROBLEM", help="a name of `pdekit problems`, or file.py:Name")
+    add("--solvers", metavar="A,B,C", required=True, help="names of `pdekit solvers`, or label=name")
+    add("--set", metavar="KEY=VALUE", action="append", default=[], help="an option of problem or solver; repeatable")
+    add("--seconds", metavar="T", type=float, default=60.0, help="of each whole solve (default 60)")
+    add("--seeds", metavar="N,N", default="0,1,2", help="a run for each (default 0,1,2)")
+    add("--threads", metavar="N", type=int, default=1, help="of each run (default 1)")
+    add("--jobs", metavar="N", type=int, default=1, help="runs side by side; they disturb each other (default 1)")
+    add("--clock", choices=("wall", "processor"), default="wall", help="what counts as time (default wall)")
+    add("--device", metavar="D", choices=("auto", "cpu", "cuda"), default="auto", help="auto, cpu or cuda")
+    add("--dtype", choices=("float32", "float64"), help="default float64 on the CPU, float32 on CUDA")
+    add("--out", metavar="DIR", help="folder for runs, tables and figures")
+    add("--again", action="store_true", help="make also the runs that DIR holds")
+    add("--quiet", action="store_true", help="no progress and no warnings on stderr")
 
 
 def _add_phenomena(commands: argparse._SubParsersAction[_Parser]) -> None:

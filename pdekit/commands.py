@@ -223,7 +223,7 @@ def _fresh(arguments: argparse.Namespace) -> _Job:
     solver_table = _table(file, tables.SOLVER, arguments.solver)
     source_text = str(problem_table.get(tables.FILE) or problem_table[tables.NAME])
     source, base = tables.problem_source(source_text), tables.solver_from_table(solver_table)
-    options = tables.split_options(source, base, _assignments(arguments.set))
+    options = tables.split_options(source, base, assignments(arguments.set))
     fixed = {key: value for key, value in problem_table.items() if key not in (tables.NAME, tables.FILE)}
     problem = tables.problem_given(source_text, fixed | options.problem)
     also = (*tables.parameter_names(source), *(f.name for f in dataclasses.fields(Circumstances)))
@@ -266,7 +266,7 @@ def _circumstances(table: Mapping[str, Any], arguments: argparse.Namespace) -> C
     return built
 
 
-def _assignments(texts: list[str]) -> dict[str, str]:
+def assignments(texts: list[str]) -> dict[str, str]:
     """key=value by key."""
     options: dict[str, str] = {}
     for text in texts:
@@ -275,6 +275,16 @@ def _assignments(texts: list[str]) -> dict[str, str]:
             raise ConfigError(f"--set: got {text!r}, expected key=value, such as width=64")
         options[key.strip()] = value.strip()
     return options
+
+
+# Comparisons -------------------------------------------------------------------------------------------------------
+
+
+def compare_solvers(arguments: argparse.Namespace) -> Output:
+    """Compare solvers."""
+    from .comparison.command import compare_solvers as run
+
+    return run(arguments)
 
 
 # Phenomena ---------------------------------------------------------------------------------------------------------

@@ -184,6 +184,23 @@ class SweepError(PdekitError, RuntimeError):
     """A function failed for one of the values it was mapped over; the message names the value."""
 
 
+class ChildError(PdekitError, RuntimeError):
+    """A function failed in the process that it was called in.
+
+    Attributes:
+        kind: name of the error's class there.
+        message: what it said.
+    """
+
+    def __init__(self, message: str, kind: str = "") -> None:
+        super().__init__(f"{kind}: {message}" if kind else message)
+        self.message, self.kind = message, kind
+
+
+class MissingPackageError(PdekitError, ImportError):
+    """A package that pdekit can use, but does not need, is not installed."""
+
+
 # Warnings --------------------------------------------------------------------------------------------------------
 
 
@@ -219,6 +236,10 @@ class DataWarning(PdekitWarning):
     """A cached data set cannot be used, and is made again."""
 
 
+class ReachWarning(PdekitWarning):
+    """An operator is applied to inputs unlike those it was learnt from."""
+
+
 class ResumeWarning(PdekitWarning):
     """A run is resumed under other circumstances than it was started in."""
 
@@ -233,7 +254,3 @@ def unknown_name(kind: str, name: object, choices: Iterable[str]) -> UnknownName
     close = difflib.get_close_matches(str(name), known, n=3, cutoff=0.5)
     hint = f"; did you mean {' or '.join(repr(c) for c in close)}?" if close else ""
     return UnknownNameError(f"{kind}: got {name!r}, expected one of {', '.join(known)}{hint}")
-class ReachWarning(PdekitWarning):
-    """An operator is applied to inputs unlike those it was learnt from."""
-
-

@@ -50,6 +50,10 @@ class Stopwatch:
         """The same as a function, for what takes a clock."""
         return self.seconds
 
+    def add(self, seconds: float) -> None:
+        """Count seconds that passed elsewhere."""
+        self._before += seconds
+
     @contextmanager
     def stopped(self) -> Iterator[None]:
         """Within it no time passes."""

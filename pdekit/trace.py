@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import final
 
@@ -54,14 +54,14 @@ class ErrorTrace:
         self.points = held_out(problem)
         reference = problem.reference()
         self.reference: Tensor | None = None if reference is None else reference(self.points.x)
-        self._clock = clock
+        self.clock = clock
         self._next = _FIRST
         self.watch = Stopwatch(clock)
 
     def start(self) -> None:
         """Set the clock to zero."""
         self.record, self._next = Record(), _FIRST
-        self.watch = Stopwatch(self._clock)
+        self.watch = Stopwatch(self.clock)
 
     def left(self, budget: Budget) -> Budget:
         """A budget, with at most the seconds that are left."""
@@ -87,6 +87,13 @@ class ErrorTrace:
             error = self.error(function)
             self.record.append({SECONDS: now, ERROR: error})
             return {ERROR: error}
+
+    def add(self, columns: Mapping[str, Sequence[float]], seconds: float) -> None:
+        """Append what another process measured, whose clock began at zero when ours stood where it stands, and its seconds."""
+        now = self.watch.seconds
+        for then, error in zip(columns.get(SECONDS, ()), columns.get(ERROR, ()), strict=True):
+            self.record.append({SECONDS: now + then, ERROR: error})
+        self.watch.add(seconds)
 
     def error(self, function: Callable[[Tensor], Tensor]) -> float:
         """The relative L2 error of a function; NaN without a reference."""

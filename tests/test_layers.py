@@ -29,6 +29,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "options",
         "result",
         "stopwatch",
+        "child",
     ),
     (
         "domain",
@@ -74,8 +75,8 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ),
     (
         *(
-            "study",
             "sealed",
+            "study",
             "solution",
             "section",
             "trust",
@@ -88,7 +89,19 @@ LAYERS: tuple[tuple[str, ...], ...] = (
             "plot_study",
             "plot_parts",
         ),
-        *("plot", "origin", "config", "trace", "solver", "operators", "doctor", "commands", "cli", "__main__"),
+        *(
+            "plot",
+            "origin",
+            "config",
+            "trace",
+            "solver",
+            "operators",
+            "doctor",
+            "commands",
+            "family_commands",
+            "cli",
+            "__main__",
+        ),
     ),
     ("problems", "solvers"),
     ("phenomena", "comparison"),
@@ -102,6 +115,7 @@ PEERS: dict[str, frozenset[str]] = {
     "files": frozenset({"errors", "checks"}),
     "environment": frozenset({"errors", "checks"}),
     "sweep": LOWEST,
+    "child": LOWEST,
     "npz": LOWEST,
     "record": LOWEST,
     "codec": LOWEST,
@@ -149,14 +163,15 @@ PEERS: dict[str, frozenset[str]] = {
     "config": frozenset({"origin"}),
     "trace": frozenset({"trust"}),
     "solver": frozenset({"solution", "trust", "report", "storage", "config", "scales", "trace"}),
+    "operators": frozenset({"solution", "report", "sealed", "storage", "config", "solver", "plot", "plot_style"}),
     "commands": frozenset(
         {
-    "operators": frozenset({"solution", "report", "sealed", "storage", "config", "solver", "plot_style"}),
             *("solution", "report", "storage", "config", "origin", "export", "plot", "plot_problem", "plot_style"),
-            *("solver", "doctor"),
+            *("solver", "operators", "doctor"),
         }
     ),
-    "cli": frozenset({"commands"}),
+    "family_commands": frozenset({"commands", "config", "operators", "report", "plot_style"}),
+    "cli": frozenset({"commands", "family_commands"}),
     "__main__": frozenset({"cli"}),
 }
 
@@ -176,9 +191,9 @@ DELEGATES = frozenset(
         ("solution", "plot"),  # solution.plot(), plot_error(), ...
         ("trust", "solver"),  # the types of its arguments
         ("config", "solver"),  # the same
+        ("config", "operators"),  # the same
         ("config", "problems"),  # files and command lines name what the registries hold
         ("config", "solvers"),
-        ("config", "operators"),  # the same
         ("storage", "solver"),  # the types of its arguments
         ("commands", "problems"),  # the shell's names are those of the registries
         ("commands", "solvers"),
