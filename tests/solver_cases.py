@@ -10,6 +10,8 @@ import torch
 from pdekit.problems import NewtonLaw, PoissonND, PoissonTwoFrequency
 from pdekit.solvers import (
     CoarseSolve,
+    Collocation,
+    DeepXDE,
     Enforcement,
     FiniteDifference,
     FiniteElement,
@@ -80,6 +82,7 @@ class Row:
         columns: what its history records.
         measures: which plain numbers it knows beside the errors.
         random: whether the seed matters.
+        slow: whether each solve takes seconds, so that its tests are slow ones.
     """
 
     problem: Problem
@@ -88,6 +91,7 @@ class Row:
     columns: tuple[str, ...] = ()
     measures: tuple[str, ...] = ("points", "parameters")
     random: bool = False
+    slow: bool = False
 
 
 TRAINED = ("step", "phase", "seconds", "loss")
@@ -110,6 +114,8 @@ TINY_PARTS = dataclasses.replace(
     collocation=dataclasses.replace(sd2().collocation, points=64),
     training=dataclasses.replace(sd2().training, steps=15, record_every=5),
 )
+
+TINY_PEER = DeepXDE(MLP(10, 2), Collocation(points=64, boundary_points=8), steps=60, polish=60, learning_rate=1e-2)
 
 ROWS: dict[str, Row] = {
     "pinn": Row(LINE, tiny(pinn(), polish=60), 0.055, (*TRAINED, "pde", "dirichlet(boundary)"), STEPS, True),
@@ -177,6 +183,7 @@ ROWS: dict[str, Row] = {
     "gauss-seidel": Row(LINE, dataclasses.replace(gauss_seidel(), points=33), 4e-4, SWEPT, SWEEPS),
     "cg": Row(LINE, dataclasses.replace(conjugate_gradients(), points=33), 4e-4, SWEPT, SWEEPS),
     "multigrid": Row(LINE, dataclasses.replace(multigrid(), points=33), 4e-4, SWEPT, SWEEPS),
+    "deepxde": Row(LINE, TINY_PEER, 0.07, ("step", "seconds", "loss"), STEPS, True, slow=True),
 }
 """One row per kind of solver and field."""
 

@@ -19,7 +19,9 @@ from pdekit.solver import Setting, Solver, solve
 
 SEED = 107  # not one of those the bands were measured with
 
-each = pytest.mark.parametrize("name", ROWS)
+each = pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow) if row.slow else name for name, row in ROWS.items()]
+)
 
 
 @cache
@@ -140,6 +142,7 @@ TAKES: dict[str, set[str]] = {
     "gauss-seidel": LINEAR_ON_GRIDS,
     "cg": LINEAR_ON_GRIDS,
     "multigrid": LINEAR_ON_GRIDS,
+    "deepxde": EVERYTHING,
 }
 
 TAKES |= dict.fromkeys(

@@ -12,7 +12,6 @@ from ..commands import FAILURE, NOT_MET, SUCCESS, Output, assignments
 from ..errors import ConfigError, unknown_name
 from ..interrupt import raising_interrupts
 from ..problem import Problem
-from ..solver import Solver
 from ..solvers import solver as solver_named
 from ..stopwatch import Clock
 from .compare import compare
@@ -22,11 +21,12 @@ from .result import Comparison
 
 def compare_solvers(arguments: argparse.Namespace) -> Output:
     """Run the comparison that the arguments describe."""
-    solvers = _solvers(arguments.solvers)
-    of_problem, of_solvers = _sorted(arguments.problem, solvers, assignments(arguments.set))
-    for label, options in of_solvers.items():
-        solvers[label] = tables.with_options(solvers[label], options, label)
+    names = _names(arguments.solvers)
+    of_problem, of_solvers = _sorted(arguments.problem, names, assignments(arguments.set))
     problem: Problem = tables.problem_given(arguments.problem, of_problem)
+    solvers = {label: solver_named(name, problem) for label, name in names.items()}
+    for label, options in of_solvers.items():
+        solvers[label] = tables.with_options(solvers[label], options, label, problem=problem)
     note = f"what had finished is in {arguments.out}" if arguments.out else "use --out DIR to keep finished runs"
     with raising_interrupts(note):
         comparison = compare(
@@ -53,15 +53,15 @@ def _code(comparison: Comparison) -> int:
     return SUCCESS if comparison.success else NOT_MET
 
 
-def _solvers(text: str) -> dict[str, Solver]:
-    """Solvers by label: "pinn,wide=pinn" is pinn as itself and, a second time, as wide."""
-    found: dict[str, Solver] = {}
+def _names(text: str) -> dict[str, str]:
+    """Names of solvers by label: "pinn,wide=pinn" is pinn as itself and, a second time, as wide."""
+    found: dict[str, str] = {}
     for part in filter(None, (word.strip() for word in text.split(","))):
         label, _, name = part.rpartition("=")
         label = label or name
         if label in found:
             raise ConfigError(f"--solvers: got {label!r} twice, expected different labels; write other={name}")
-        found[label] = solver_named(name)
+        found[label] = name
     return found
 
 
@@ -73,7 +73,7 @@ def _seeds(text: str) -> tuple[int, ...]:
 
 
 def _sorted(
-    source: str, solvers: Mapping[str, Solver], options: Mapping[str, str]
+    source: str, labels: Mapping[str, str], options: Mapping[str, str]
 ) -> tuple[dict[str, Any], dict[str, dict[str, str]]]:
     """Options of the problem, and of solvers by label: "k=4" is the problem's, "pinn.width=32" a solver's."""
     known = tables.parameter_names(tables.problem_source(source))
@@ -81,12 +81,12 @@ def _sorted(
     of_solvers: dict[str, dict[str, str]] = {}
     for key, value in options.items():
         first, _, rest = key.partition(".")
-        if rest and first in solvers:
+        if rest and first in labels:
             of_solvers.setdefault(first, {})[rest] = value
         elif key in known:
             of_problem[key] = value
         elif rest and first == tables.PROBLEM:
             of_problem[rest] = value
         else:
-            raise unknown_name("--set", key, [*known, *(f"{label}.OPTION" for label in solvers)])
+            raise unknown_name("--set", key, [*known, *(f"{label}.OPTION" for label in labels)])
     return of_problem, of_solvers

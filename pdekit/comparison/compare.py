@@ -85,7 +85,7 @@ def compare(
     member("compare", "clock", clock, Clock)
     for seed in seeds:
         integer("compare", "seed", seed, low=0)
-    entries = _entries(solvers)
+    entries = _entries(solvers, problem)
     if not entries or not len(seeds):
         raise ConfigError(f"compare: got {len(entries)} solvers and {len(seeds)} seeds, expected at least one of each")
     problem.check()
@@ -120,15 +120,15 @@ def compare(
     return comparison
 
 
-def _entries(solvers: Iterable[str | Solver] | Mapping[str, Solver]) -> dict[str, Solver]:
-    """Solvers by label; a second one of the same name gets a number."""
+def _entries(solvers: Iterable[str | Solver] | Mapping[str, Solver], problem: Problem) -> dict[str, Solver]:
+    """Solvers by label, names as the problem suggests them; a second one of the same name gets a number."""
     if isinstance(solvers, str):
         raise ConfigError(f"compare: solvers: got {solvers!r}, expected several; write ({solvers!r},)")
     if isinstance(solvers, Mapping):
         return {label: _checked(each) for label, each in solvers.items()}
     given: dict[str, Solver] = {}
     for each in solvers:
-        found = solver_named(each) if isinstance(each, str) else _checked(each)
+        found = solver_named(each, problem) if isinstance(each, str) else _checked(each)
         label, number = found.name, 2
         while label in given:
             label, number = f"{found.name}-{number}", number + 1
