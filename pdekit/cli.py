@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 FAILURE: Final = 1
 USAGE: Final = 2
 INTERRUPTED: Final = 130
+_FIGURES: Final = ("field", "error", "spectrum", "examples", "resolutions", "history", "bands")
 
 _CODES = """
 exit codes:
@@ -35,6 +36,8 @@ examples:
   pdekit solve poisson-four-modes --solver hybrid --out runs/demo
   pdekit solve poisson-sine --solver pinn --set k=2 --set width=32 --steps 2000 --seed 1 --json
   pdekit export runs/demo u.vtu
+  pdekit solve darcy-family --solver fno --out runs/darcy
+  pdekit predict runs/darcy coefficients.npz --out pressures.npz
   pdekit compare poisson-sine --solvers pinn,deep-ritz,finite-difference --seconds 20
   pdekit phenomena run freq-sin-three-modes
 """
@@ -63,6 +66,7 @@ examples:
   pdekit solve poisson-four-modes --solver hybrid --out runs/demo
   pdekit solve poisson-sine --solver pinn --set k=2 --set network.width=32 --rtol 1e-3
   pdekit solve my_problem.py:MyProblem --solver deep-ritz --seconds 60 --json
+  pdekit solve darcy-family --solver fno --set points=16 --data data --out runs/darcy
   pdekit solve --config runs/demo/config.toml --seed 1 --out runs/again
   pdekit solve --resume runs/demo --seconds 600
 
@@ -103,7 +107,7 @@ def _run(arguments: argparse.Namespace) -> int:
     from .interrupt import Interrupted
 
     try:
-        commands = importlib.import_module(".commands", __package__)
+        commands = importlib.import_module(f".{arguments.module}", __package__)
         output: Output = getattr(commands, arguments.function)(arguments)
         print(json.dumps(output.data, indent=2, allow_nan=False) if arguments.json else output.text)
         if output.note and not arguments.json:
@@ -220,7 +224,12 @@ def _parser() -> _Parser:
     plot.add_argument(
         "--out", metavar="FILE", help="one figure into this file (.png, .pdf, .svg); all into RUN if absent"
     )
-    plot.add_argument("--figure", choices=("field", "error", "history", "spectrum", "bands"), default="field")
+    plot.add_argument("--figure", choices=_FIGURES, help="default field, of an operator examples")
+    plot.set_defaults(module="family_commands")
+    predict = _add_for_run(commands, "predict", "apply the operator of a finished run to input functions")
+    predict.add_argument("input", metavar="FILE.npz", help="its array `inputs` is (cases, points along each axis)")
+    predict.add_argument("--out", metavar="FILE.npz", required=True, help="gets `outputs`, coordinates and distances")
+    predict.set_defaults(module="family_commands")
     export = _add_for_run(commands, "export", "write the solution of a finished run as .vtu, .csv or .npz")
     export.add_argument("file", metavar="FILE")
     _add_compare(commands)
@@ -234,7 +243,7 @@ def _add(
     command = commands.add_parser(
         name, help=text, description=text, epilog=epilog, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    command.set_defaults(function=function)
+    command.set_defaults(function=function, module="commands")
     command.add_argument("--json", action="store_true", help="print one JSON object")
     command.add_argument("--traceback", action="store_true", help=argparse.SUPPRESS)
     return command
@@ -248,7 +257,9 @@ def _add_for_run(commands: argparse._SubParsersAction[_Parser], name: str, text:
 
 
 def _add_solve(commands: argparse._SubParsersAction[_Parser]) -> None:
-    command = _add(commands, "solve", "solve_problem", "solve a problem", _SOLVE_EXAMPLES + _CODES)
+    text = "solve a problem, or learn the solutions of a family of problems"
+    command = _add(commands, "solve", "solve", text, _SOLVE_EXAMPLES + _CODES)
+    command.set_defaults(module="family_commands")
     add = command.add_argument
     add("problem", nargs="?", metavar="PROBLEM", help="a name of `pdekit problems`, or file.py:Name")
     add("--solver", metavar="S", help="a name of `pdekit solvers`")
@@ -260,6 +271,7 @@ def _add_solve(commands: argparse._SubParsersAction[_Parser]) -> None:
     add("--seed", metavar="N", type=int, help="of all random numbers (default 0)")
     add("--device", metavar="D", choices=("auto", "cpu", "cuda"), help="auto, cpu or cuda (default auto)")
     add("--dtype", choices=("float32", "float64"), help="default float64 on the CPU, float32 on CUDA")
+    add("--data", metavar="DIR", help="folder of data sets, for families (default: the platform's cache)")
     place = command.add_mutually_exclusive_group()
     place.add_argument("--out", metavar="DIR", help="write the run's files and figures there")
     place.add_argument("--resume", metavar="DIR", help="continue the run in DIR")
@@ -273,7 +285,6 @@ def _seeds(text: str) -> tuple[int, ...]:
         return tuple(int(part) for part in text.split(","))
     except ValueError:
         raise argparse.ArgumentTypeError(
-    add("--data", metavar="DIR", help="folder of data sets, for families (default: the platform's cache)")
             f"got {text!r}, expected integers separated by commas, such as 0,1,2"
         ) from None
 

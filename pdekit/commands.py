@@ -15,8 +15,9 @@ from typing import Any, Final, final
 from . import config as tables
 from .codec import encode
 from .config import Circumstances
-from .errors import ConfigError, unknown_name
+from .errors import ConfigError, NotApplicableError, unknown_name
 from .operator_problem import OperatorProblem
+from .operators import Learner
 from .options import listing
 from .origin import Origin
 from .problem import Problem
@@ -75,24 +76,32 @@ def _listed(kinds: Mapping[str, type[Problem] | type[OperatorProblem]]) -> list[
 
 
 def solvers(arguments: argparse.Namespace) -> Output:
-    """The solvers."""
-    from .solvers import SOLVERS
+    """The solvers of single problems, then those of families."""
+    from .solvers import OPERATOR_SOLVERS, SOLVERS
 
-    rows = [{"name": name, "summary": _summary(factory)} for name, factory in SOLVERS.items()]
-    return Output(_columns([(row["name"], row["summary"]) for row in rows]), {"solvers": rows})
+    single, operators = (
+        [{"name": name, "summary": _summary(factory)} for name, factory in registry.items()]
+        for registry in (SOLVERS, OPERATOR_SOLVERS)
+    )
+    columns = _columns([(row["name"], row["summary"]) for row in (*single, *operators)]).splitlines()
+    heading = "solvers of families, which learn the map from input functions to solutions:"
+    text = "\n".join([*columns[: len(single)], "", heading, *columns[len(single) :]])
+    return Output(text, {"solvers": single, "operator_solvers": operators})
 
 
 def show(arguments: argparse.Namespace) -> Output:
-    """A problem or a solver: what it is, and its options."""
+    """A problem, a family or a solver: what it is, and its options."""
     from .problems import CATALOGUE, FAMILIES
-    from .solvers import SOLVERS
+    from .solvers import OPERATOR_SOLVERS, SOLVERS
 
     if arguments.name in SOLVERS:
         return _show_solver(arguments.name)
+    if arguments.name in OPERATOR_SOLVERS:
+        return _show_operator_solver(arguments.name)
     if arguments.name in FAMILIES:
         return _show_family(arguments.name)
     if arguments.name not in CATALOGUE and Origin.parsed(arguments.name) is None:
-        raise unknown_name("show", arguments.name, [*CATALOGUE, *FAMILIES, *SOLVERS])
+        raise unknown_name("show", arguments.name, [*CATALOGUE, *FAMILIES, *SOLVERS, *OPERATOR_SOLVERS])
     source = tables.problem_source(arguments.name)
     kind = type(source) if isinstance(source, Problem) else source
     parameters = source.parameters() if isinstance(source, Problem) else _defaults(source)
@@ -121,6 +130,34 @@ def _show_solver(name: str) -> Output:
     return Output("\n".join([name, "", text, *_options([(key, f"{value}") for key, value in options.items()])]), data)
 
 
+def _show_operator_solver(name: str) -> Output:
+    from .problems import FAMILIES
+    from .solvers import OPERATOR_SOLVERS
+
+    solver, text = OPERATOR_SOLVERS[name](), inspect.getdoc(OPERATOR_SOLVERS[name]) or ""
+    options, reasons = listing(solver), {family: _reason(solver, kind) for family, kind in FAMILIES.items()}
+    taken = [family for family, reason in reasons.items() if reason is None]
+    data = {
+        "operator_solver": name,
+        "description": text,
+        "families": taken,
+        "refused": {family: reason for family, reason in reasons.items() if reason is not None},
+        "options": options,
+        "config": encode(solver),
+    }
+    rows = [(key, f"{value}") for key, value in options.items()]
+    return Output("\n".join([name, "", text, "", f"families: {', '.join(taken)}", *_options(rows)]), data)
+
+
+def _reason(solver: Learner, kind: type[OperatorProblem]) -> str | None:
+    """Why a solver does not take a family as it is by default; None if it does."""
+    try:
+        solver.require(kind())
+    except NotApplicableError as error:
+        return str(error)
+    return None
+
+
 def doctor(arguments: argparse.Namespace) -> Output:
     """This machine."""
     from . import doctor as examination
@@ -146,7 +183,7 @@ def solve_problem(arguments: argparse.Namespace) -> Output:
     """Solve, write the run's files and figures, report."""
     job = _fresh(arguments) if arguments.resume is None else _resumed(arguments)
     # Last, so that no directory appears for a command that cannot work.
-    with _directory(arguments) as run:
+    with directory(arguments) as run:
         solution = _solved(job, run, arguments)
         note, data = "", as_json(solution)
         if run is not None:
@@ -168,13 +205,16 @@ def plot(arguments: argparse.Namespace) -> Output:
     else:
         from .plot_style import save_figure
 
-        draw = {
+        drawn = {
             "field": solution.plot,
             "error": solution.plot_error,
             "history": solution.plot_history,
             "spectrum": solution.plot_spectrum,
             "bands": solution.plot_bands,
-        }[arguments.figure]
+        }
+        draw = drawn.get(arguments.figure or "field")
+        if draw is None:
+            raise ConfigError(f"--figure: got {arguments.figure!r}, expected one of {', '.join(drawn)} for a solution")
         written = [save_figure(draw().figure, Path(arguments.out))]
     return Output("\n".join(map(str, written)), {"figures": [str(path) for path in written]})
 
@@ -205,7 +245,8 @@ def _solved(job: _Job, run: RunDirectory | None, arguments: argparse.Namespace) 
     )
 
 
-def _directory(arguments: argparse.Namespace) -> AbstractContextManager[RunDirectory | None]:
+def directory(arguments: argparse.Namespace) -> AbstractContextManager[RunDirectory | None]:
+    """The run's directory: that of an earlier run, a new one, or none."""
     if arguments.resume is not None:
         return RunDirectory.open(arguments.resume)
     return nullcontext() if arguments.out is None else RunDirectory.create(arguments.out)
@@ -219,8 +260,8 @@ def _loaded(arguments: argparse.Namespace) -> Solution:
 def _fresh(arguments: argparse.Namespace) -> _Job:
     """A new run: command line over file over defaults."""
     file = tables.read_config(Path(arguments.config)) if arguments.config else {}
-    problem_table = _table(file, tables.PROBLEM, arguments.problem)
-    solver_table = _table(file, tables.SOLVER, arguments.solver)
+    problem_table = table_of(file, tables.PROBLEM, arguments.problem)
+    solver_table = table_of(file, tables.SOLVER, arguments.solver)
     source_text = str(problem_table.get(tables.FILE) or problem_table[tables.NAME])
     source, base = tables.problem_source(source_text), tables.solver_from_table(solver_table)
     options = tables.split_options(source, base, assignments(arguments.set))
@@ -229,26 +270,31 @@ def _fresh(arguments: argparse.Namespace) -> _Job:
     also = (*tables.parameter_names(source), *(f.name for f in dataclasses.fields(Circumstances)))
     base = tables.solver_from_table(solver_table, problem)  # its defaults may depend on the problem
     solver = tables.with_options(base, options.solver, also=also, problem=problem)
-    now = _circumstances({**file.get(tables.RUN, {}), **options.run}, arguments)
+    now = circumstances_of({**file.get(tables.RUN, {}), **options.run}, arguments)
     return _Job(problem, solver, now)
 
 
 def _resumed(arguments: argparse.Namespace) -> _Job:
     """The run of a directory again; budget, tolerance and device may change, problem and solver may not."""
+    refuse_with_resume(arguments)
+    run = RunDirectory.view(arguments.resume)
+    config = run.read_config()
+    given = None if arguments.problem is None else tables.problem_given(arguments.problem, {})
+    problem, solver = stored_problem(run, config, given), stored_solver(run, config)
+    return _Job(problem, solver, circumstances_of(config.get(tables.RUN, {}), arguments))
+
+
+def refuse_with_resume(arguments: argparse.Namespace) -> None:
+    """Raise ConfigError for options that a resumed run takes from its config.toml."""
     for flag in ("solver", "set", "config", "out"):
         if getattr(arguments, flag):
             raise ConfigError(
                 f"--{flag}: got it together with --resume, which takes problem and solver from "
                 f"{arguments.resume}/config.toml; leave it out"
             )
-    run = RunDirectory.view(arguments.resume)
-    config = run.read_config()
-    given = None if arguments.problem is None else tables.problem_given(arguments.problem, {})
-    problem, solver = stored_problem(run, config, given), stored_solver(run, config)
-    return _Job(problem, solver, _circumstances(config.get(tables.RUN, {}), arguments))
 
 
-def _table(file: Mapping[str, Mapping[str, Any]], key: str, given: str | None) -> Mapping[str, Any]:
+def table_of(file: Mapping[str, Mapping[str, Any]], key: str, given: str | None) -> Mapping[str, Any]:
     """The file's table, or a new one for a name given on the command line; one of the two must be there."""
     table = file.get(key)
     if given is None and table is None:
@@ -259,7 +305,8 @@ def _table(file: Mapping[str, Mapping[str, Any]], key: str, given: str | None) -
     return {tables.FILE if given.rpartition(":")[0].endswith(".py") else tables.NAME: given}
 
 
-def _circumstances(table: Mapping[str, Any], arguments: argparse.Namespace) -> Circumstances:
+def circumstances_of(table: Mapping[str, Any], arguments: argparse.Namespace) -> Circumstances:
+    """The circumstances of a solve: the command line's over those of a table."""
     flags = {f.name: getattr(arguments, f.name) for f in dataclasses.fields(Circumstances)}
     given = {key: value for key, value in flags.items() if value is not None}
     built: Circumstances = tables.reader().build(Circumstances, {**table, **given}, tables.RUN, text=True)

@@ -148,11 +148,13 @@ def solver_from_table(table: Mapping[str, Any], problem: Problem | None = None) 
         ConfigError, UnknownNameError: a name, key or value that does not exist or fit, with the closest.
     """
     from .solver import Solver
-    from .solvers import solver
+    from .solvers import OPERATOR_SOLVERS, SOLVERS, solver
 
     if KIND in table:
         described: Solver = reader().read(Solver, table, SOLVER)
         return described
+    if table.get(NAME) in OPERATOR_SOLVERS:
+        raise ConfigError(f"{SOLVER}: got {table[NAME]!r}, which learns families, expected one of {', '.join(SOLVERS)}")
     changes = {key: value for key, value in table.items() if key != NAME}
     updated: Solver = reader(problem).updated(solver(_named(table, SOLVER), problem), changes, SOLVER)
     return updated
@@ -161,11 +163,14 @@ def solver_from_table(table: Mapping[str, Any], problem: Problem | None = None) 
 def learner_from_table(table: Mapping[str, Any]) -> Learner:
     """The solver of families that a table describes, as `solver_from_table`."""
     from .operators import Learner
-    from .solvers import operator_solver
+    from .solvers import OPERATOR_SOLVERS, SOLVERS, operator_solver
 
     if KIND in table:
         described: Learner = reader().read(Learner, table, SOLVER)
         return described
+    if table.get(NAME) in SOLVERS:
+        choices = ", ".join(OPERATOR_SOLVERS)
+        raise ConfigError(f"{SOLVER}: got {table[NAME]!r}, which solves single problems, expected one of {choices}")
     changes = {key: value for key, value in table.items() if key != NAME}
     updated: Learner = reader().updated(operator_solver(_named(table, SOLVER)), changes, SOLVER)
     return updated

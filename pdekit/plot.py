@@ -29,7 +29,7 @@ from .plot_style import (
 )
 from .record import Record
 from .section import Section, section
-from .spectrum import Hann, Periodic, Spectrum, peaks, spectrum
+from .spectrum import Bands, Hann, Periodic, Spectrum, peaks, spectrum
 from .study import HybridStudy
 
 if TYPE_CHECKING:
@@ -95,12 +95,16 @@ def plot_history(solution: Solution, ax: Axes | None = None) -> Axes:
     Raises:
         NotApplicableError: nothing was recorded.
     """
-    history = solution.history
+    return draw_history(solution.history, _title(solution), ax)
+
+
+def draw_history(history: Record, title: str, ax: Axes | None = None) -> Axes:
+    """The columns of a history against its steps or sweeps; see `plot_history`."""
     counter = next((name for name in _COUNTERS if name in history), None)
     drawn = [name for name in history.columns if name not in _NOT_DRAWN]
     drawn = [name for name in drawn if (np.isfinite(history[name]) & (history[name] != 0)).any()]
     if not drawn:
-        raise NotApplicableError(f"plot_history: {solution.solver} recorded no history of {solution.problem.name}")
+        raise NotApplicableError(f"plot_history: no history was recorded of {title}")
     axes = axes_or_new(ax)
     x = history[counter] if counter else np.arange(len(history), dtype=np.float64)
     signed = [name for name in drawn if np.nanmin(history[name]) < 0]
@@ -119,9 +123,7 @@ def plot_history(solution: Solution, ax: Axes | None = None) -> Axes:
         linear.set_ylabel(", ".join(signed))
     for place in _phase_changes(history, x):
         axes.axvline(place, color=FAINT, linewidth=0.8, linestyle=":")
-    axes.set(
-        xlabel=counter or "row", ylabel="loss, error" if logarithmic else ", ".join(signed), title=_title(solution)
-    )
+    axes.set(xlabel=counter or "row", ylabel="loss, error" if logarithmic else ", ".join(signed), title=title)
     grid_lines(axes)
     axes.legend(handles=lines, fontsize="small", ncols=1 + len(lines) // 6, framealpha=0.8)
     return axes
@@ -178,9 +180,14 @@ def plot_bands(solution: Solution, ax: Axes | None = None) -> Axes:
     bands = solution.bands
     if bands is None:
         raise NotApplicableError(f"plot_bands: no bands were measured for {solution.problem.name}")
+    return draw_bands(bands, solution.band_kind, _title(solution), ax)
+
+
+def draw_bands(bands: Bands, kind: str, title: str, ax: Axes | None = None) -> Axes:
+    """Bars for bands of an error or a residual; see `plot_bands`."""
     axes = axes_or_new(ax)
     place = np.arange(len(bands.labels))
-    of_error = solution.band_kind == "error"
+    of_error = kind == "error"
     bars = bands.relative if of_error else bands.share
     top = max(float(bars.max()), float(bands.share.max())) or 1.0
     both = np.concatenate([bars, bands.share])
@@ -198,7 +205,7 @@ def plot_bands(solution: Solution, ax: Axes | None = None) -> Axes:
     axes.set_ylim(bottom, top * (top / bottom) ** 0.3)  # room for the legend
     axes.set_xticks(place, bands.labels, rotation=30 if len(place) > 5 else 0, fontsize=8)
     axes.set(xlabel="wave numbers k of the band", ylabel="relative error" if of_error else label)
-    axes.set_title(_title(solution))
+    axes.set_title(title)
     axes.grid(True, axis="y", color="#dddddd", linewidth=0.6)
     axes.set_axisbelow(True)
     axes.legend(fontsize="x-small", loc="upper center", ncols=3)

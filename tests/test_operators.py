@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 from operator_cases import dense
-from pdekit.problems import AdvectionFamily, Antiderivative, PoissonFamily, UserArrays
+from pdekit.problems import AdvectionFamily, Antiderivative, DarcyFamily, PoissonFamily, UserArrays
 from pdekit.solvers import Cases, Labels
 
 import pdekit
@@ -147,8 +147,18 @@ def test_test_cases_are_never_training_cases(folder):
     together = np.concatenate([split.inputs, split.test.inputs])
     assert len(np.unique(together, axis=0)) == 40
     assert cases.train_seed != cases.test_seed
+    everywhere_alike = DarcyFamily(points=5, modes=1)  # two draws, one function: no reason to refuse
+    inputs = everywhere_alike.sample(40, torch.Generator().manual_seed(0)).numpy().reshape(40, -1)
+    assert len(np.unique(inputs, axis=0)) < 40
+    learn_from = Cases(train=30, test=10)
+    assert len(Source(folder, 1).split(everywhere_alike, learn_from, labelled=True).inputs) == 30
     with pytest.raises(DataError, match="training case 2 as case 0"):
-        Split(split.inputs, split.outputs, Dataset(split.inputs[2:4], split.outputs[2:4], FAMILY.input, FAMILY.output))
+        Split.of(
+            *(
+                Dataset(split.inputs[at], split.outputs[at], FAMILY.input, FAMILY.output)
+                for at in (slice(9), slice(2, 4))
+            )
+        )
 
 
 def test_unlabelled_training_cases_are_the_labelled_ones_without_outputs(folder):

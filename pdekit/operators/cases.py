@@ -73,7 +73,7 @@ class Split:
         seconds: processor time that the training data took.
 
     Raises:
-        DataError: a test input is among the training inputs, with both numbers.
+        ConfigError: no training cases.
     """
 
     inputs: FloatArray
@@ -84,17 +84,15 @@ class Split:
     def __post_init__(self) -> None:
         if not len(self.inputs):
             raise ConfigError("training set: got 0 cases, expected at least one; make or give some")
-        seen = {values.tobytes(): number for number, values in enumerate(self.inputs)}
-        for number, values in enumerate(self.test.inputs):
-            if (twin := seen.get(values.tobytes())) is not None:
-                raise DataError(
-                    f"test set: got the input of training case {twin} as case {number}, expected cases not learnt from; "
-                    "remove it from one of the two"
-                )
 
     @staticmethod
     def of(train: Dataset, test: Dataset) -> Split:
-        """Two data sets."""
+        """Two data sets of one's own.
+
+        Raises:
+            DataError: a test input is among the training inputs, with both numbers.
+        """
+        check_disjoint(train.inputs, test.inputs)
         return Split(train.inputs, train.outputs, test, train.provenance.seconds)
 
     def mean_predictor(self) -> float:
@@ -102,6 +100,17 @@ class Split:
         known = self.test.outputs if self.outputs is None else self.outputs
         mean = np.broadcast_to(known.mean(axis=0), self.test.outputs.shape)
         return float(self.test.output.relative_errors(mean, self.test.outputs).mean())
+
+
+def check_disjoint(train: FloatArray, test: FloatArray) -> None:
+    """Raise DataError if a row of `test` is one of `train`, with both numbers."""
+    seen = {row.tobytes(): number for number, row in enumerate(train)}
+    for number, row in enumerate(test):
+        if (twin := seen.get(row.tobytes())) is not None:
+            raise DataError(
+                f"test set: got the input of training case {twin} as case {number}, expected cases not learnt from; remove "
+                "it from one of the two"
+            )
 
 
 @final
@@ -128,10 +137,16 @@ class Source:
         if not isinstance(family, Family):
             return _own(family, cases, labelled)
         test = self.test(family, cases)
-        if labelled:
-            return Split.of(self._cached(family, cases.train, cases.train_seed), test)
-        drawn = family.sample(cases.train, torch.Generator().manual_seed(cases.train_seed))
-        return Split(drawn.numpy(), None, test)
+        drawn, kept = (
+            family.draw(count, torch.Generator().manual_seed(seed))
+            for count, seed in ((cases.train, cases.train_seed), (cases.test, cases.test_seed))
+        )
+        # Draws, not inputs: on a coarse grid two draws may give one function, a coefficient that jumps nowhere, say.
+        check_disjoint(drawn.numpy(), kept.numpy())
+        if not labelled:
+            return Split(family.inputs(drawn).numpy(), None, test)
+        train = self._cached(family, cases.train, cases.train_seed)
+        return Split(train.inputs, train.outputs, test, train.provenance.seconds)
 
     def test(self, family: Family, cases: Cases) -> Dataset:
         """The test cases at the family's resolution."""
@@ -153,4 +168,5 @@ def _own(family: OperatorProblem, cases: Cases, labelled: bool) -> Split:
         )
     train, test = data.split(len(data) - cases.test)
     train = train[: cases.train]
+    check_disjoint(train.inputs, test.inputs)
     return Split(train.inputs, train.outputs if labelled else None, test)

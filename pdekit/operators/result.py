@@ -25,6 +25,7 @@ from .learner import Learner
 from .predictor import Predictor
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 
@@ -174,22 +175,28 @@ class Operator:
         return save_operator(self, directory)
 
     def plot(self) -> Figure:
-        """Inputs, outputs and errors of the test cases with the median and the worst error."""
+        """Input, output, prediction and error of the test cases with the median and the worst error."""
         from .figures import plot_examples
 
         return plot_examples(self)
 
-    def plot_bands(self) -> Figure:
+    def plot_bands(self, ax: Axes | None = None) -> Axes:
         """Error over the test set by frequency band."""
         from .figures import plot_error_bands
 
-        return plot_error_bands(self)
+        return plot_error_bands(self, ax)
 
-    def plot_resolutions(self) -> Figure:
+    def plot_resolutions(self, ax: Axes | None = None) -> Axes:
         """Error over test sets at several resolutions, with the same weights."""
         from .figures import plot_resolutions
 
-        return plot_resolutions(self)
+        return plot_resolutions(self, ax)
+
+    def plot_history(self, ax: Axes | None = None) -> Axes:
+        """Losses, and errors over some test cases by frequency, against steps."""
+        from .figures import plot_training
+
+        return plot_training(self, ax)
 
     def _values(self, f: ArrayLike | Callable[[FloatArray], ArrayLike]) -> FloatArray:
         family = self.predictor.family
