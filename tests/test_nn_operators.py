@@ -25,6 +25,7 @@ from pdekit.nn import (
 )
 from pdekit.nn.deeponet import LinearCombination
 from pdekit.nn.green_net import GreenOperator
+from pdekit.nn.principal import PrincipalComponents
 from pdekit.nn.regrid import regridded
 from pdekit.quantity import Axis, Quantity
 
@@ -151,13 +152,27 @@ def test_deeponet_is_the_sum_of_products() -> None:
     network = DeepONet(4, MLP(5, 1), None).build(given, generator())
     assert given.inputs is not None and given.outputs is not None
     inputs, x = random(1, *LINE.shape, seed=3), torch.tensor([[0.3]], dtype=F64)
-    z = (inputs - given.inputs.mean(0)) / given.inputs.std(0, correction=0)
     assert network.branch.matrix is not None
-    b = network.branch.matrix.weight @ z.flatten()
+    b = network.branch.matrix.weight @ network.branch.components(inputs)[0]
     t = network.trunk(x)[0]
     products = sum(b[k] * t[k] for k in range(4)) / math.sqrt(4)
     expected = given.outputs.mean() + given.outputs.std(correction=0) * (products + network.bias[0])
     torch.testing.assert_close(network.at(inputs, x)[0, 0, 0], expected)
+
+
+@pytest.mark.parametrize("count", [3, 9, 50])
+def test_branches_read_principal_components(count: int) -> None:
+    """Uncorrelated, the first of deviation 1, the k-th of sqrt(s_k / s_1); nothing beyond the rank of six cases less one."""
+    given = frame(LINE, LINE)
+    assert given.inputs is not None
+    components = PrincipalComponents.of(given, count)
+    z = components(given.inputs)
+    assert z.shape == (6, min(count, 9))
+    covariance = z.T @ z / 6
+    sizes = torch.linalg.svdvals((given.inputs - given.inputs.mean(0)).flatten(1))
+    expected = torch.zeros(9, dtype=F64)
+    expected[:5] = (sizes / sizes[0])[:5]
+    torch.testing.assert_close(covariance, torch.diag(expected[: min(count, 9)]), rtol=1e-10, atol=1e-12)
 
 
 def test_a_branch_without_network_is_affine() -> None:

@@ -14,11 +14,12 @@ from .architecture import Architecture
 from .frame import Frame
 from .initialisation import Glorot, Site, linear
 from .operator_architecture import OperatorFrame, check_axes, check_grid, check_inputs
+from .principal import PrincipalComponents
 
 
 @final
 class Branch(nn.Module):
-    """matrix z + network(z), z the values of the input on its grid, each standardised.
+    """matrix z + network(z), z the leading principal components of the input's values on its grid.
 
     Args:
         owner: what messages call it.
@@ -26,6 +27,7 @@ class Branch(nn.Module):
         outputs: length of the vector.
         network: the second term; None for a linear branch.
         linear_part: whether there is a matrix.
+        components: how many components it reads, at most.
         generator: of the initial weights.
 
     Raises:
@@ -39,19 +41,20 @@ class Branch(nn.Module):
         outputs: int,
         network: Architecture | None,
         linear_part: bool,
+        components: int,
         generator: torch.Generator,
     ) -> None:
         super().__init__()
         if network is None and not linear_part:
             raise ConfigError(f"{owner}: got neither a network nor a linear part, expected at least one of them")
         self._owner, self._input = owner, frame.input
-        self.standardised = frame.standardised_input(pointwise=True)
-        inputs = self.standardised.mean.numel()
+        self.components = PrincipalComponents.of(frame, components)
+        inputs = len(self.components.directions)
         site = Site(inputs, outputs, outputs, True, Tanh(), last=True)
         self.matrix = linear(site, Glorot(), generator, frame.dtype, biased=False) if linear_part else None
         around = Frame(
             (-1.0,) * inputs, (1.0,) * inputs, outputs, frame.dtype
-        )  # standardised values are not scaled again
+        )  # components are of size 1: not scaled again
         self.network = None if network is None else network.build(around, generator)
 
     def resolves(self, points: Sequence[int]) -> None:
@@ -62,7 +65,7 @@ class Branch(nn.Module):
     def forward(self, inputs: Tensor) -> Tensor:
         """Vectors (count, outputs) of inputs (count, *input.shape)."""
         self.resolves(check_inputs(self._owner, inputs, self._input))
-        z = self.standardised(inputs).flatten(1)
+        z = self.components(inputs)
         if self.network is None:
             assert self.matrix is not None
             return self.matrix(z)

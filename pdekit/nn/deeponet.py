@@ -35,6 +35,7 @@ class DeepONet(OperatorArchitecture):
         trunk: network t; along periodic axes it reads cosine and sine of the coordinate.
         branch: network b, to which a matrix is added; None for the matrix alone: the operator is linear then.
         linear: whether there is a matrix.
+        components: how many principal components of the input the branch reads, at most.
 
     Notes:
         The unstacked form with a bias. The input is read on one grid, the output is a function of the coordinates. The
@@ -47,9 +48,11 @@ class DeepONet(OperatorArchitecture):
     trunk: Architecture = field(default_factory=lambda: MLP(64, 3))
     branch: Architecture | None = field(default_factory=lambda: MLP(64, 2))
     linear: bool = True
+    components: int = 128
 
     def __post_init__(self) -> None:
         integer("DeepONet", "features", self.features)
+        integer("DeepONet", "components", self.components)
 
     def build(self, frame: OperatorFrame, generator: torch.Generator) -> DeepOperator:
         """Build the network on the CPU; see `OperatorArchitecture.build`."""
@@ -64,7 +67,9 @@ class DeepOperator(PointOperator):
         super().__init__()
         self._input, self._output, self.factor = frame.input, frame.output, frame.factor
         components = len(frame.output.names)
-        self.branch = Branch("DeepONet", frame, config.features * components, config.branch, config.linear, generator)
+        self.branch = Branch(
+            "DeepONet", frame, config.features * components, config.branch, config.linear, config.components, generator
+        )
         embedded, around = _embedded(frame.output.axes, config.features, frame.dtype)
         self.trunk = nn.Sequential(embedded, config.trunk.build(around, generator))
         self.bias = nn.Parameter(torch.zeros(components, dtype=frame.dtype))

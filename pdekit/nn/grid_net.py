@@ -10,6 +10,7 @@ from typing import final
 import torch
 from torch import Tensor
 
+from ..checks import integer
 from .architecture import MLP, Architecture
 from .branch import Branch
 from .operator_architecture import OperatorArchitecture, OperatorFrame, OperatorNetwork, check_grid
@@ -21,17 +22,24 @@ from .regrid import coordinates
 class GridNet(OperatorArchitecture):
     """The vector of the input's values on its grid to the vector of the output's: matrix z + network(z).
 
+    z are the leading principal components of the input's values; as many components as values are but a rotation of them.
+
     Args:
         network: the fully connected network; None for the matrix alone, which suits linear operators.
         linear: whether there is a matrix.
+        components: how many principal components of the input are read, at most.
 
-    Notes: bound to its two grids; the matrix has n_in n_out entries.
+    Notes: bound to its two grids; the matrix has an entry for each component and output value.
     Good values: MLP(128, 2).
     Reference: Khoo, Lu, Ying 2021 (2017 as a preprint), doi:10.1017/S0956792520000182; book, section 15.3.
     """
 
     network: Architecture | None = field(default_factory=lambda: MLP(128, 2))
     linear: bool = True
+    components: int = 128
+
+    def __post_init__(self) -> None:
+        integer("GridNet", "components", self.components)
 
     def build(self, frame: OperatorFrame, generator: torch.Generator) -> GridOperator:
         """Build the network on the CPU; see `OperatorArchitecture.build`."""
@@ -46,7 +54,7 @@ class GridOperator(OperatorNetwork):
         super().__init__()
         self._output, self.factor = frame.output, frame.factor
         size = math.prod(frame.output.shape)
-        self.branch = Branch("GridNet", frame, size, config.network, config.linear, generator)
+        self.branch = Branch("GridNet", frame, size, config.network, config.linear, config.components, generator)
         self.restored = frame.standardised_output(pointwise=True)
 
     def resolves(self, points: Sequence[int]) -> None:

@@ -30,6 +30,7 @@ class PodDeepONet(OperatorArchitecture):
         modes: how many.
         branch: network b, to which a matrix is added; None for the matrix alone.
         linear: whether there is a matrix.
+        components: how many principal components of the input the branch reads, at most.
 
     Notes: what the modes do not hold cannot be learned; boundary values that all training outputs share are exact. On
     another grid the modes are interpolated.
@@ -40,9 +41,11 @@ class PodDeepONet(OperatorArchitecture):
     modes: int = 32
     branch: Architecture | None = field(default_factory=lambda: MLP(64, 2))
     linear: bool = True
+    components: int = 128
 
     def __post_init__(self) -> None:
         integer("PodDeepONet", "modes", self.modes)
+        integer("PodDeepONet", "components", self.components)
 
     def build(self, frame: OperatorFrame, generator: torch.Generator) -> PodOperator:
         """Build the network on the CPU; see `OperatorArchitecture.build`.
@@ -61,7 +64,9 @@ class PodOperator(OperatorNetwork):
         super().__init__()
         refuse_factor("PodDeepONet", frame)
         self._output = frame.output
-        self.branch = Branch("PodDeepONet", frame, config.modes, config.branch, config.linear, generator)
+        self.branch = Branch(
+            "PodDeepONet", frame, config.modes, config.branch, config.linear, config.components, generator
+        )
         mean, modes = _basis(frame, config.modes)
         self.register_buffer("mean", mean.to(frame.dtype))
         self.register_buffer("basis", modes.to(frame.dtype).contiguous())  # as it is loaded: sums in the same order
