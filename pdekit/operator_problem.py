@@ -130,6 +130,19 @@ class Family(OperatorProblem):
         """
         raise NotApplicableError(f"{self.name}: has no ordinary problem for one case")
 
+    @property
+    def of_source(self) -> bool:
+        """Whether the input is the source of a linear equation with u = 0 on the boundary: then residuals are inputs too."""
+        return False
+
+    def inputs_of(self, problem: Problem) -> Tensor:
+        """The input function of an ordinary problem, (*input.shape): what `case` is made of.
+
+        Raises:
+            NotApplicableError: the problem is not one of the family.
+        """
+        raise NotApplicableError(f"{self.name}: cannot tell whether {problem.name} is one of its cases; use predict")
+
     # Outputs as functions of coordinates --------------------------------------------------------------------------
 
     @property

@@ -10,8 +10,9 @@ from typing import ClassVar, final
 import torch
 from torch import Tensor
 
-from ..conditions import Condition
+from ..conditions import Condition, Dirichlet
 from ..domain import Box
+from ..errors import NotApplicableError
 from ..interpolant import Interpolant
 from ..jet import Jet
 from ..operator_problem import Family
@@ -110,6 +111,31 @@ class EquationCase(Problem):
     @cached_property
     def _reference(self) -> Reference:
         return self.answer()
+
+
+def require_clamped(family: Family, problem: Problem) -> Elliptic:
+    """The problem, if it is an elliptic one on the family's box with u = 0 on the boundary, no advection and no reaction.
+
+    Raises:
+        NotApplicableError: it is not, with what differs.
+    """
+    inside = torch.from_numpy(family.output.points())
+    differs = {
+        "an elliptic equation": not isinstance(problem, Elliptic),
+        f"the domain {family.domain}": problem.domain.parts != family.domain.parts
+        or (problem.domain.lower, problem.domain.upper) != (family.domain.lower, family.domain.upper),
+        "u = 0 on the boundary": any(
+            not isinstance(c, Dirichlet) or callable(c.value) or c.value != 0.0 for c in problem.conditions
+        ),
+        "no advection and no reaction": isinstance(problem, Elliptic)
+        and any(
+            part is not None and bool(part.any()) for part in (problem.advection(inside), problem.reaction(inside))
+        ),
+    }
+    expected = [text for text, wrong in differs.items() if wrong]
+    if expected or not isinstance(problem, Elliptic):
+        raise NotApplicableError(f"{family.name}: got {problem.name}, expected {' and '.join(expected)}; use a solver")
+    return problem
 
 
 def classical_answer(family: Family, values: Tensor) -> Reference:

@@ -18,9 +18,10 @@ from ..domain import Box, Rectangle
 from ..errors import NotApplicableError
 from ..jet import Jet
 from ..operator_problem import Family, Prescribed, checked_pair
+from ..problem import Problem
 from ..quantity import Axis, Quantity
 from ..random_fields import LaplacianField
-from .cases import EllipticCase, classical_answer
+from .cases import EllipticCase, classical_answer, require_clamped
 
 _HIGH, _LOW = 12.0, 3.0
 _LEAST = 121
@@ -153,3 +154,11 @@ class DarcyFamily(Family):
         coefficient = self.interpolant(values[None])
         answer = partial(classical_answer, self, values)
         return EllipticCase(self.domain, (Dirichlet(),), lambda x: torch.ones_like(x[:, 0:1]), coefficient, answer)
+
+    def inputs_of(self, problem: Problem) -> Tensor:
+        """The coefficient of -div(a grad u) = 1."""
+        elliptic, x = require_clamped(self, problem), torch.from_numpy(self.input.points())
+        a = elliptic.diffusion(x)
+        if a is None or a.ndim != 2 or bool((elliptic.source(x) != 1.0).any()):
+            raise NotApplicableError(f"{self.name}: got {problem.name}, expected -div(a grad u) = 1 with a scalar a")
+        return a.reshape(self.input.shape)

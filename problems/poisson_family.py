@@ -15,12 +15,13 @@ from .. import checks
 from ..conditions import Dirichlet
 from ..discrete import batched
 from ..domain import Box, Hypercube
-from ..errors import ConfigError
+from ..errors import ConfigError, NotApplicableError
 from ..jet import Jet
 from ..operator_problem import Family, Prescribed, Prescription, checked_pair
+from ..problem import Problem
 from ..quantity import Axis, Quantity
 from ..random_fields import Basis, LaplacianField
-from .cases import EllipticCase, classical_answer
+from .cases import EllipticCase, classical_answer, require_clamped
 
 
 class PoissonInput(enum.Enum):
@@ -164,6 +165,21 @@ class PoissonFamily(Family):
             return EllipticCase(self.domain, (Dirichlet(),), function, None, answer)
         walls = (Dirichlet("boundary", lambda x: function(self.located(x))),)
         return EllipticCase(self.domain, walls, lambda x: torch.zeros_like(x[:, 0:1]), None, answer)
+
+    @property
+    def of_source(self) -> bool:
+        """Unless the boundary values are the input."""
+        return self.data is PoissonInput.SOURCE
+
+    def inputs_of(self, problem: Problem) -> Tensor:
+        """The source of Poisson's equation."""
+        if self.data is not PoissonInput.SOURCE:
+            raise NotApplicableError(f"{self.name}: with data=boundary it has no source to read off; use data=source")
+        elliptic, x = require_clamped(self, problem), torch.from_numpy(self.input.points())
+        a = elliptic.diffusion(x)
+        if a is not None and (a.ndim != 2 or bool((a != 1.0).any())):
+            raise NotApplicableError(f"{self.name}: got {problem.name} with a coefficient, expected -lap u = f")
+        return elliptic.source(x).reshape(self.input.shape)
 
     def _around(self, g: np.ndarray) -> np.ndarray:
         """Values (count, 4 (n - 1)) along the boundary as arrays (count, n, n) that are zero inside."""

@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 
 from ..dataset import FloatArray
-from ..errors import NotApplicableError
 from ..field import Field, GridField, NetworkField
 from ..nn import PointOperator
 from ..operator_problem import Family
@@ -88,10 +87,7 @@ class Classical:
 
 def field_of(predictor: Predictor, values: FloatArray) -> Field:
     """The output for one input (*input.shape) as a field: the network itself where it is a function of coordinates."""
-    network, family = predictor.network, predictor.family
-    if not isinstance(family, Family):
-        raise NotApplicableError(f"{family.name}: has no ordinary problem for one case; use predict")
-    require_filling(family)
+    network, family = predictor.network, require_filling(predictor.family)
     if isinstance(network, PointOperator):
         like = next(network.parameters())
         return NetworkField(network.function(predictor.tensor(values[None])), like.dtype, like.device.type)

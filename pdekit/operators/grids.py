@@ -73,8 +73,12 @@ def grid_field(family: OperatorProblem, values: FloatArray) -> GridField:
     return GridField(Grid(lower, upper, filled.shape), np.ascontiguousarray(filled))
 
 
-def require_filling(family: OperatorProblem) -> None:
-    """Raise NotApplicableError unless the outputs are functions on the family's whole domain."""
+def require_filling(family: OperatorProblem) -> Family:
+    """The family, if its outputs are functions on its whole domain.
+
+    Raises:
+        NotApplicableError: they are not, or it has no domain.
+    """
     if not isinstance(family, Family):
         raise NotApplicableError(f"{family.name}: has no ordinary problem for one case; use predict")
     names = tuple(axis.name for axis in family.output.axes)
@@ -83,3 +87,4 @@ def require_filling(family: OperatorProblem) -> None:
             f"{family.name}: its outputs are {family.output.describe()}, its domain has the coordinates "
             f"{', '.join(family.domain.names)}, expected outputs on all of it; set times=33, or use predict"
         )
+    return family

@@ -12,8 +12,7 @@ import torch
 from numpy.typing import ArrayLike
 
 from ..dataset import FloatArray
-from ..errors import NotApplicableError, ShapeError
-from ..operator_problem import Family
+from ..errors import ShapeError
 from ..record import Record
 from ..solution import Solution, Status
 from ..solver import Solver, solve
@@ -151,10 +150,7 @@ class Operator:
     def classical(self, f: ArrayLike | Callable[[FloatArray], ArrayLike]) -> Solution:
         """The same by the family's classical solver, on the family's own grid."""
         values = self._values(f)
-        family = self.predictor.family
-        if not isinstance(family, Family):
-            raise NotApplicableError(f"{family.name}: has no classical solver; use predict")
-        return self._solved(Classical(family, values), values)
+        return self._solved(Classical(require_filling(self.predictor.family), values), values)
 
     def __str__(self) -> str:
         """Six lines: what was learnt, how it ended, errors, bands, resolutions, cost."""
@@ -199,8 +195,7 @@ class Operator:
         return plot_training(self, ax)
 
     def _values(self, f: ArrayLike | Callable[[FloatArray], ArrayLike]) -> FloatArray:
-        family = self.predictor.family
-        require_filling(family)
+        family = require_filling(self.predictor.family)
         quantity, owner = family.input, f"{family.name}: input"
         if callable(f):
             found = np.asarray(f(quantity.points()))
@@ -214,6 +209,5 @@ class Operator:
         return quantity.checked(owner, np.asarray(f)[None])[0]
 
     def _solved(self, solver: Solver, values: FloatArray) -> Solution:
-        family = self.predictor.family
-        assert isinstance(family, Family)  # `_values` has seen to it
+        family = require_filling(self.predictor.family)
         return solve(family.case(torch.from_numpy(values.copy())), solver, device="cpu", check=False)
