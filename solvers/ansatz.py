@@ -14,7 +14,18 @@ from ..constraints import hard_constraint
 from ..errors import CheckpointError, ConfigError, DtypeError, ShapeError
 from ..field import NetworkField
 from ..jet import Jet
-from ..kernels import Derivatives, DerivativeSource, ForwardKernel, Kernel, Plan, Recorder, Tabulated, select_kernel
+from ..kernels import (
+    CompiledKernel,
+    Derivatives,
+    DerivativeSource,
+    ForwardKernel,
+    Kernel,
+    Plan,
+    Recorder,
+    Tabulated,
+    select_kernel,
+)
+from ..kernels.compiled import runs_natively
 from ..nn import Architecture, Frame, HardConstraint, check_parameters
 from ..probe import jet_of
 from ..problem import Problem
@@ -179,7 +190,7 @@ class Jets:
         x = batch[f"{name}.x"]
         if plan not in self._kernels:
             self._kernels[plan] = select_kernel(
-                self._function, plan, device=x.device, steps_expected=self._steps, points=len(x)
+                self._moving(plan, x.device), plan, device=x.device, steps_expected=self._steps, points=len(x)
             )
         kernel = self._kernels[plan]
         return kernel(self._at(name, x, plan, kernel), x, plan)
@@ -196,10 +207,23 @@ class Jets:
             outputs=self._outputs,
         )
 
+    def _moving(self, plan: Plan, device: torch.device) -> nn.Module:
+        """What the choice of a kernel is about: in pdekit's own machine code, distance and lift are tables beside it."""
+        function = self._function
+        if isinstance(function, HardConstraint) and runs_natively(function.network, plan, device):
+            return function.network
+        return function
+
     def _at(self, name: str, x: Tensor, plan: Plan, kernel: Kernel) -> nn.Module:
         """The function for one point set, its distance and lift differentiated there once for as long as the points last."""
         function = self._function
-        if not isinstance(function, HardConstraint) or not isinstance(kernel, ForwardKernel):
+        if not isinstance(function, HardConstraint):
+            return function
+        # A pass through torch.compile belongs to the module it was compiled for.
+        if not (
+            isinstance(kernel, ForwardKernel)
+            or (isinstance(kernel, CompiledKernel) and kernel.runs_natively(function, x, plan))
+        ):
             return function
         known = self._known.constraints
         if (name, plan) not in known:

@@ -48,7 +48,7 @@ class CompiledKernel:
         """Return the planned derivatives of `network` at `x` (n, d), differentiable in the parameters."""
         check_placement(network, x)
         layout = layout_of(plan)
-        if runs_natively(network, plan, x.device) and x.dtype in NATIVE_TYPES and library() is not None:
+        if self.runs_natively(network, x, plan):
             return read(layout, channels_of(network, x, layout, self._workspace))
 
         def uncompiled(points: Tensor) -> Tensor:
@@ -62,6 +62,10 @@ class CompiledKernel:
             return read(layout, uncompiled(x))
         self._passes[key] = _compiled(network, uncompiled, x)
         return read(layout, self._passes[key](x))
+
+    def runs_natively(self, network: nn.Module, x: Tensor, plan: Plan) -> bool:
+        """Whether such a pass runs in pdekit's own machine code, for which nothing is compiled per network."""
+        return runs_natively(network, plan, x.device) and x.dtype in NATIVE_TYPES and library() is not None
 
 
 def runs_natively(network: nn.Module, plan: Plan, device: torch.device) -> bool:
