@@ -184,7 +184,7 @@ class _Training:
     def _train(self, share: float, **options: int) -> None:
         training = self
 
-        class Watch(self._dde.callbacks.Callback):  # type: ignore[misc, name-defined]
+        class Watch(self._dde.callbacks.Callback):  # type: ignore[name-defined]
             """Looks at the clock, and measures where it is time."""
 
             def on_train_begin(self) -> None:
@@ -288,7 +288,7 @@ def _equations(problem: Problem, function: nn.Module, x: Tensor) -> int:
 def _network(dde: Any, function: nn.Module) -> Any:
     """Our network as one of DeepXDE's."""
 
-    class Network(dde.nn.NN):  # type: ignore[misc, name-defined]
+    class Network(dde.nn.NN):
         """Forwards to ours."""
 
         def __init__(self) -> None:

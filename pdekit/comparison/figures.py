@@ -50,7 +50,7 @@ def error_against_time(comparison: Comparison, axes: Axes) -> Axes:
             continue
         traces = [run.trace for run in standing.runs if not run.failed]
         if not traces:
-            axes.plot([], [], label=f"{standing.label} (failed)", **style(number))
+            axes.plot([], [], label=f"{standing.label} (failed)", **_look(number))
         elif max(len(seconds) for seconds, _ in traces) < 3:
             _points(axes, standing, number)
         else:
@@ -77,7 +77,7 @@ def work_precision(comparison: Comparison, axes: Axes) -> Axes:
         if reached.any():
             end = max(standing.median, _LEAST), standing.number("seconds")
             line = [*np.array(TOLERANCES)[reached], end[0]], [*times[reached], end[1]]
-            axes.plot(*line, marker="o", markersize=4, label=standing.label, **style(number))
+            axes.plot(*line, marker="o", markersize=4, label=standing.label, **_look(number))
     classical = comparison.classical
     if classical is not None:
         families = list(dict.fromkeys(rung.family for rung in classical.rungs))
@@ -101,7 +101,7 @@ def error_by_band(comparison: Comparison, axes: Axes) -> Axes:
         edges, relative = found
         centres = np.sqrt(np.maximum(edges[:-1], 0.5 * edges[1]) * edges[1:])
         axes.plot(
-            centres, np.maximum(relative, _LEAST), marker="o", markersize=4, label=standing.label, **style(number)
+            centres, np.maximum(relative, _LEAST), marker="o", markersize=4, label=standing.label, **_look(number)
         )
     axes.axhline(1.0, color=FAINT, linestyle="--", linewidth=1.0)
     axes.set(
@@ -152,7 +152,7 @@ def _band(axes: Axes, standing: Standing, traces: Sequence[tuple[FloatArray, Flo
     median = ordered[len(ordered) // 2]
     seen = np.isfinite(median)
     label = standing.label if not standing.failures else f"{standing.label} ({len(standing.failures)} failed)"
-    look = style(number)
+    look = _look(number)
     axes.plot(times[seen], median[seen], label=label, linewidth=1.6, **look)
     axes.fill_between(times, ordered[0], errors.max(axis=0), color=look["color"], alpha=0.15, linewidth=0)
 
@@ -166,7 +166,7 @@ def _held(seconds: FloatArray, values: FloatArray, times: FloatArray) -> FloatAr
 def _points(axes: Axes, standing: Standing, number: int) -> None:
     done = [run for run in standing.runs if not run.failed]
     place = [run.seconds for run in done], [max(run.error, _LEAST) for run in done]
-    axes.plot(*place, "D", color=style(number)["color"], markersize=5, label=standing.label)
+    axes.plot(*place, "D", color=_look(number)["color"], markersize=5, label=standing.label)
 
 
 def _exact(panels: Sequence[tuple[str, float, Mapping[str, Any]]]) -> FloatArray | None:
@@ -184,10 +184,10 @@ def _array(values: Any) -> FloatArray:
 
 def _curve(figure: Figure, above: Axes, below: Axes, field: Mapping[str, Any], exact: FloatArray | None) -> None:
     x = _array(field["axes"][0])
-    above.plot(x, _array(field["values"]), color=style(0)["color"], linewidth=1.2)
+    above.plot(x, _array(field["values"]), color=_look(0)["color"], linewidth=1.2)
     if exact is not None:
         above.plot(x, exact, color=INK, linestyle="--", linewidth=0.8)
-        below.plot(x, _array(field["error"]), color=style(1)["color"], linewidth=1.0)
+        below.plot(x, _array(field["error"]), color=_look(1)["color"], linewidth=1.0)
         below.ticklabel_format(axis="y", scilimits=(-2, 3), useMathText=True)
         below.yaxis.get_offset_text().set_fontsize(7)
     below.set_xlabel(field["names"][0], fontsize=8)
@@ -208,13 +208,18 @@ def _image(figure: Figure, above: Axes, below: Axes, field: Mapping[str, Any], e
     for axes, shown, colours, low, high in images:
         image = axes.pcolormesh(x, y, shown.T, cmap=colours, vmin=low, vmax=high, shading="gouraud", rasterized=True)
         bar = figure.colorbar(image, ax=axes, shrink=0.8)
-        bar.formatter.set_powerlimits((-2, 3))
+        bar.ax.ticklabel_format(axis="y", scilimits=(-2, 3))
         bar.ax.tick_params(labelsize=7)
         bar.ax.yaxis.get_offset_text().set_fontsize(7)
         axes.set_xlabel(field["names"][0], fontsize=8)
         axes.set_ylabel(field["names"][1], fontsize=8)
         if math.isclose(float(np.ptp(x)), float(np.ptp(y)), rel_tol=1.0):
             axes.set_aspect("equal")
+
+
+def _look(number: int) -> dict[str, Any]:
+    """Colour and dash of a solver, the same in all figures."""
+    return dict(style(number))
 
 
 def _seconds(comparison: Comparison) -> str:

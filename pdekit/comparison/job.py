@@ -131,8 +131,7 @@ def _solved(job: Job) -> dict[str, Any]:
     except DivergenceError as error:
         return _traced(trace) | {"fate": Fate.DIVERGED.value, "message": str(error), "mebibytes": peak_memory()}
     told = as_json(solution)
-    error = trace.record[ERROR][-1]
-    known = trace.reference is None or math.isfinite(error)
+    known = trace.reference is None or math.isfinite(trace.record[ERROR][-1])
     return plain(
         _traced(trace)
         | {key: told[key] for key in _KEPT}
