@@ -3,7 +3,8 @@
 Every row is one line of what was to be reached: an error, within a time or with so many parameters, beside the same
 network trained otherwise (Adam and L-BFGS with the same seconds) and beside the first of a ladder of classical solvers
 that is as good. Each run is a process of its own: `command` is its wall time from start to exit, the assessment included, and
-`cpu` the processor seconds of the same; `seconds` is the wall time of the solve alone. Finished runs are kept as JSON lines beside the table and not repeated; a failure is
+`cpu` the processor seconds of the same; `seconds` is the time of the solve alone, on one thread of the
+processor, so that a busy machine is fair to all: budgets of equal time are in these. Finished runs are kept as JSON lines beside the table and not repeated; a failure is
 told in the table and tried again next time.
 
     python benchmarks/frequency.py [--rows poisson-sine-second-order,...] [--seeds 0,1,2,3,4] [--threads 2]

@@ -39,6 +39,7 @@ class ErrorTrace:
         problem: what is solved; without a reference only time is kept.
         seconds: what the solve may take, or None.
         clock: what counts as time.
+        measured: whether errors are measured on the way; else there is time only, and the error at the end.
 
     Raises:
         ConfigError: seconds that are not positive.
@@ -46,7 +47,9 @@ class ErrorTrace:
     Notes: solvers without steps have one row, their end. Measurements are spaced by 5 % of the time that has passed.
     """
 
-    def __init__(self, problem: Problem, seconds: float | None = None, clock: Clock = Clock.WALL) -> None:
+    def __init__(
+        self, problem: Problem, seconds: float | None = None, clock: Clock = Clock.WALL, *, measured: bool = True
+    ) -> None:
         if seconds is not None:
             real("ErrorTrace", "seconds", seconds, low=0.0)
         self.record = Record()
@@ -54,7 +57,7 @@ class ErrorTrace:
         self.points = held_out(problem)
         reference = problem.reference()
         self.reference: Tensor | None = None if reference is None else reference(self.points.x)
-        self.clock = clock
+        self.clock, self.measured = clock, measured
         self._next = _FIRST
         self.watch = Stopwatch(clock)
 
@@ -77,7 +80,7 @@ class ErrorTrace:
     @property
     def due(self) -> bool:
         """Whether it is time to measure again."""
-        return self.reference is not None and self.watch.seconds >= self._next
+        return self.measured and self.reference is not None and self.watch.seconds >= self._next
 
     def measure(self, function: Callable[[Tensor], Tensor]) -> Mapping[str, float]:
         """Keep the error that a function (n, d) -> (n, m) has now; return it by name."""
