@@ -14,7 +14,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "benchmarks"))
 
 import peers
 
-import solvers as every
 from pdekit import problems
 from pdekit.comparison import Comparison, Run, Standing
 
