@@ -184,6 +184,34 @@ class Row:
         return self.cases[0]
 
 
+class NamedRow(Protocol):
+    """A row of any table."""
+
+    @property
+    def name(self) -> str:
+        """For the command line."""
+        ...
+
+
+class Runnable(Protocol):
+    """A case of any table."""
+
+    @property
+    def label(self) -> str:
+        """What the table calls it."""
+        ...
+
+    @property
+    def digest(self) -> str:
+        """Changes with whatever changes the result."""
+        ...
+
+
+def verdict(claim: Claim, results: Results) -> str:
+    """What the table says of a claim."""
+    return {True: "holds", False: "FAILS", None: "not run"}[claim.holds(results)]
+
+
 @final
 class Log:
     """Finished runs as JSON lines, the last line of a case being the one that counts.
@@ -197,12 +225,12 @@ class Log:
         lines = path.read_text().splitlines() if path.exists() else []
         self._runs = {self._key(entry): entry for entry in map(json.loads, lines)}
 
-    def find(self, row: Row, case: Case, seed: int) -> Result | None:
+    def find(self, row: NamedRow, case: Runnable, seed: int) -> Result | None:
         """The run of a case, if it is there, has not failed, and its configuration is still the same."""
         found = self._runs.get((row.name, case.label, seed))
         return found if found and found["digest"] == case.digest and "failure" not in found else None
 
-    def add(self, row: Row, case: Case, seed: int, result: Result) -> None:
+    def add(self, row: NamedRow, case: Runnable, seed: int, result: Result) -> None:
         """Keep a run."""
         entry = {"row": row.name, "label": case.label, "seed": seed, "digest": case.digest, **result}
         self._runs[self._key(entry)] = entry
@@ -214,8 +242,24 @@ class Log:
         return entry["row"], entry["label"], entry["seed"]
 
 
-def in_a_process(script: Path, row: Row, case: Case, seed: int, seconds: float | None, threads: int) -> Result:
-    """Run a case in a process of its own and time the whole of it; a failure comes back as its message."""
+def in_a_process(
+    script: Path,
+    row: NamedRow,
+    case: Runnable,
+    seed: int,
+    seconds: float | None,
+    threads: int,
+    options: Sequence[str] = (),
+) -> Result:
+    """Run a case in a process of its own and time the whole of it; a failure comes back as its message.
+
+    Args:
+        script: answers to --case ROW LABEL with a line of JSON.
+        row, case, seed: what is run.
+        seconds: budget; None for none.
+        threads: of the process.
+        options: further words for the script.
+    """
     words = [
         sys.executable,
         str(script),
@@ -227,7 +271,7 @@ def in_a_process(script: Path, row: Row, case: Case, seed: int, seconds: float |
         "--threads",
         str(threads),
     ]
-    words += [] if seconds is None else ["--seconds", str(seconds)]
+    words += [*options] if seconds is None else ["--seconds", str(seconds), *options]
     started = time.perf_counter()
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     elapsed = time.perf_counter() - started

@@ -19,7 +19,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from cases import Case, Claim, Log, Result, Results, Row, classical_cases, in_a_process, with_budget
+from cases import Case, Log, Result, Results, Row, classical_cases, in_a_process, verdict, with_budget
 from machine import describe, markdown
 
 SCRIPT = Path(__file__).resolve()
@@ -63,7 +63,7 @@ def section(row: Row, results: Results) -> str:
     failures = [
         f"- {label}: {run['failure']}" for label, runs in results.runs.items() for run in runs if "failure" in run
     ]
-    claims = [f"- {_verdict(claim, results)}: {claim}" for claim in row.claims]
+    claims = [f"- {verdict(claim, results)}: {claim}" for claim in row.claims]
     parts = [f"## {row.name}", row.line, markdown(HEAD, lines), "\n".join([*claims, *failures])]
     return "\n\n".join(part for part in parts if part)
 
@@ -82,10 +82,6 @@ def _line(label: str, runs: Sequence[Result]) -> list[str]:
 
 def _short(value: float | None) -> str:
     return "-" if value is None else f"{value:.1e}"
-
-
-def _verdict(claim: Claim, results: Results) -> str:
-    return {True: "holds", False: "FAILS", None: "not run"}[claim.holds(results)]
 
 
 def main() -> None:
