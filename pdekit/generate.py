@@ -19,6 +19,8 @@ from .sweep import cores, sweep
 
 _CHUNK: Final = 32
 """Cases per task: enough for solvers that take many at once, few enough to show progress."""
+_WORTH: Final = 10.0
+"""Seconds of work that repay further processes, each of which imports torch first."""
 _COMPARED: Final = 8
 """Cases that are solved on a finer grid too."""
 
@@ -46,7 +48,7 @@ def generate(
         NonFiniteError: a solution holds NaN, with the case.
         SweepError: the solver failed, with the cases.
 
-    Notes: cases are solved in processes of one thread each (`pdekit.sweep`).
+    Notes: cases are solved in processes of one thread each (`pdekit.sweep`), or in this one where that is sooner.
     """
     integer("data set", "count", count)
     integer("data set", "seed", seed, low=0)
@@ -56,7 +58,7 @@ def generate(
     memory("data set", f"{count} cases of {family.name}", 8 * count * each, "make fewer")
     drawn = family.draw(count, torch.Generator().manual_seed(seed)).numpy()
     tasks = [_Cases(first, drawn[first : first + _CHUNK]) for first in range(0, count, _CHUNK)]
-    solved = sweep(_Solve(family), tasks, jobs=jobs, report=report, label=f"data of {family.name}")
+    solved = _solved(family, tasks, jobs, report)
     outputs = np.concatenate([part.outputs for part in solved])
     compared = _Cases(0, drawn[:_COMPARED])
     finer = _Solve(family, 2 * family.refinement)(compared)
@@ -74,6 +76,22 @@ def generate(
             sum(part.seconds for part in solved),
         ),
     )
+
+
+def _solved(
+    family: Family, tasks: list[_Cases], jobs: int, report: Callable[[str, float], None] | None
+) -> list[_Solved]:
+    """All tasks; the first one, done here, tells whether the others repay further processes."""
+    solve, label = _Solve(family), f"data of {family.name}"
+    first = sweep(solve, tasks[:1], label=label)
+
+    def told(label: str, share: float) -> None:
+        if report is not None:
+            report(label, (1 + share * (len(tasks) - 1)) / len(tasks))
+
+    told(label, 0.0)
+    left = first[0].seconds * (len(tasks) - 1)
+    return first + sweep(solve, tasks[1:], jobs=1 if left < _WORTH else jobs, report=told, label=label)
 
 
 def description(family: Family) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import ClassVar, final
+from typing import Any, ClassVar, final
 
 import torch
 from torch import Tensor
@@ -62,6 +62,10 @@ class EllipticCase(Elliptic):
         """a."""
         return None if self.conductivity is None else self.conductivity(x)
 
+    def parameters(self) -> dict[str, Any]:
+        """None: a case is made of its family and an input, which no names lead back to."""
+        return {}
+
     def reference(self) -> Reference:
         """The family's classical solution; computed once."""
         return self._reference
@@ -103,6 +107,10 @@ class EquationCase(Problem):
     def residual(self, u: Jet) -> Tensor:
         """The equation, (n, 1)."""
         return self.equation(u)
+
+    def parameters(self) -> dict[str, Any]:
+        """None: a case is made of its family and an input, which no names lead back to."""
+        return {}
 
     def reference(self) -> Reference:
         """The family's classical solution; computed once."""

@@ -14,7 +14,7 @@ import matplotlib
 import pytest
 import torch
 from pdekit.problems import CATALOGUE
-from pdekit.solvers import SOLVERS
+from pdekit.solvers import OPERATOR_SOLVERS, SOLVERS
 
 from pdekit.cli import _parser, main
 from pdekit.solution import Flag, Status
@@ -170,6 +170,7 @@ def test_keys_of_the_json_object_are_as_written(place, capsys):
     [
         ("Solvers", list(SOLVERS)),
         ("Problems", list(CATALOGUE)),
+        ("Families of problems", list(OPERATOR_SOLVERS)),
         ("Reading a Solution", [*(flag.name for flag in Flag), *(status.name for status in Status)]),
     ],
 )

@@ -69,6 +69,11 @@ class GreenOperator(PointOperator):
         self.register_buffer("scale", target.deviation[:, None] / source.deviation)  # G has the unit of u / f / volume
         self.scale: Tensor
 
+    @property
+    def smooth(self) -> bool:
+        """Not with the distance: the integral's approximation has a kink at each point y."""
+        return not self._config.distance
+
     def resolves(self, points: Sequence[int]) -> None:
         """Refuse another number of axes; see `OperatorNetwork.resolves`."""
         check_axes("GreenNet", points, self._input)

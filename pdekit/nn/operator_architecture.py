@@ -112,6 +112,11 @@ class OperatorNetwork(nn.Module, ABC):
 class PointOperator(OperatorNetwork):
     """A network whose outputs are functions of coordinates."""
 
+    @property
+    def smooth(self) -> bool:
+        """Whether the outputs have derivatives at every point, so that a strong residual says something of them."""
+        return True
+
     @abstractmethod
     def at(self, inputs: Tensor, x: Tensor) -> Tensor:
         """The output functions at points.

@@ -86,9 +86,9 @@ class Classical:
 
 
 def field_of(predictor: Predictor, values: FloatArray) -> Field:
-    """The output for one input (*input.shape) as a field: the network itself where it is a function of coordinates."""
+    """The output for one input (*input.shape) as a field: the network itself where it is a smooth function of coordinates."""
     network, family = predictor.network, require_filling(predictor.family)
-    if isinstance(network, PointOperator):
+    if isinstance(network, PointOperator) and network.smooth:
         like = next(network.parameters())
         return NetworkField(network.function(predictor.tensor(values[None])), like.dtype, like.device.type)
     return grid_field(family, predictor.outputs(values[None])[0])
