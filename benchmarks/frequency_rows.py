@@ -24,7 +24,7 @@ from pdekit.solvers import (
 )
 
 from pdekit import problems, solvers
-from pdekit.nn import MLP, Architecture, Auto, FourierBands, Multiscale, Sine, Spread
+from pdekit.nn import MLP, Architecture, Around, Auto, FourierBands, Multiscale, Sine, Spread
 from pdekit.optim import Adam, Constant, Cosine, LevenbergMarquardt, NaturalGradient
 from pdekit.parts import field_parts, own_shares
 from pdekit.problem import Problem
@@ -144,7 +144,7 @@ MSCALE, FOURIER, SD2, DUAL = solvers.mscale(), solvers.fourier(), solvers.sd2(),
 DUAL_30 = trained_on(DUAL, training=dataclasses.replace(DUAL.training, steps=30))  # 1e-5 by then
 MSCALE_WITH_HOLES = solvers.mscale_for(POROUS)
 OCTAVES_WITH_HOLES = trained_on(  # as large as by auto
-    MSCALE_WITH_HOLES, network=Multiscale(width=33, depth=1, scales=(1.0, 2.0, 4.0, 8.0, 16.0, 32.0))
+    MSCALE_WITH_HOLES, network=Multiscale(width=33, depth=1, scales=(1.0, 2.0, 4.0, 8.0, 16.0, 32.0), init=Around())
 )
 FEW_FEATURES = RandomFeatures(features=60, cells=8, stiffness=10.0)
 FOURIER_SECOND_ORDER = trained_on(  # the dual norm: the strong residual leaves a smooth error of 1e-3

@@ -16,6 +16,7 @@ from pdekit.nn import (
     Activation,
     Adaptive,
     Architecture,
+    Around,
     BSpline,
     CosineSine,
     Dilation,
@@ -161,6 +162,18 @@ def test_spread_centres_stay_in_the_domain_at_every_scale(structure: Structure) 
         z = -(layer[1].bias / (layer[0].factor * layer[1].weight[:, 0])).detach()
         assert float(z.abs().max()) <= 1
         assert float(z.abs().max()) > 0.5
+
+
+def test_around_draws_waves_of_one_size_in_all_directions() -> None:
+    """max |w_a| ~ N(1, 1/4), diagonals and axes first, and centres in the domain: |bias| <= sum |K w_a|."""
+    generator = torch.Generator().manual_seed(7)
+    weight, bias = Around().draw(Site(2, 4000, 4000, True, Sine(), factor=3.0), generator)
+    assert weight[:4].tolist() == [[1, 1], [1, -1], [1, 0], [0, 1]]
+    size = weight[4:].abs().amax(dim=1)
+    assert abs(float(size.mean()) - 1) < 0.02 and abs(float(size.std()) - 0.25) < 0.015  # 4 standard errors
+    assert bool((bias.abs() <= 3 * weight.abs().sum(dim=1)).all())
+    last, _ = Around().draw(Site(2, 1, 8, False, Sine(), last=True), generator)
+    assert not last.any()
 
 
 def test_a_network_of_large_scale_starts_with_high_frequencies() -> None:

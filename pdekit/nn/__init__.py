@@ -12,6 +12,7 @@ from .antisymmetric import AntiSymmetric as AntiSymmetric
 from .architecture import MLP as MLP
 from .architecture import Architecture as Architecture
 from .architecture import ResNet as ResNet
+from .around import Around as Around
 from .bands import FourierBands as FourierBands
 from .bands import Shell as Shell
 from .catalogue import ACTIVATIONS as ACTIVATIONS

@@ -47,5 +47,10 @@ class Spread:
             return (self.start * weight, self.start * bias) if site.last else (weight, bias)
         shape = (site.outputs, site.inputs)
         weight = self.sharpness * torch.randn(shape, generator=generator, dtype=torch.float64)
-        centre = 2.0 * torch.rand(shape, generator=generator, dtype=torch.float64) - 1.0
-        return weight, -site.factor * (weight * centre).sum(dim=1)
+        return weight, centred_biases(weight, site, generator)
+
+
+def centred_biases(weight: Tensor, site: Site, generator: torch.Generator) -> Tensor:
+    """Biases (outputs,) by which units of weight (outputs, inputs) have their centres uniform in [-1, 1]^d."""
+    centre = 2.0 * torch.rand(weight.shape, generator=generator, dtype=torch.float64) - 1.0
+    return -site.factor * (weight * centre).sum(dim=1)
