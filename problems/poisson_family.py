@@ -38,16 +38,19 @@ class PoissonInput(enum.Enum):
 class PoissonFamily(Family):
     """-lap u = f in (0, 1)^dim, u = g on the boundary: f -> u with g = 0, or g -> u with f = 0.
 
-    The input is N(0, c (-lap + 1/l^2)^(-2)) without its mean, c such that its mean square is 1.
+    The input is N(0, c (-lap + 1/l^2)^(-2)), c such that its mean square is 1.
 
     Args:
         data: which input.
         dim: 1 or 2; boundary data need 2.
         length_scale: l, of the input; in parts of the edge.
         modes: the input's highest wave number along each axis.
+        mean: whether the input has a mean; else it is 0.
         points: along each edge.
 
     Notes:
+        Without a mean nothing tells a learnt map what a constant input does: Green's function is then known up to any
+        function of x, and residuals, which have a mean, are no inputs.
         The solution divides mode k of the source by k^2, and that of the boundary data decays like exp(-k) inwards: high
         frequencies of the input leave little in the output, and less in a loss.
     Reference:
@@ -62,6 +65,7 @@ class PoissonFamily(Family):
     dim: int = 1
     length_scale: float = 0.1
     modes: int = 32
+    mean: bool = True
     points: int = 127
 
     def __post_init__(self) -> None:
@@ -97,6 +101,7 @@ class PoissonFamily(Family):
             dim=1 if around else self.dim,
             basis=Basis.PERIODIC if around else Basis.NEUMANN,
             modes=self.modes,
+            constant=self.mean,
         ).scaled(1.0)
 
     @property

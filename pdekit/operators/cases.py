@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, final
+from typing import Protocol, final, runtime_checkable
 
 import numpy as np
 import torch
@@ -156,12 +156,19 @@ class Source:
         return cached(family, count, seed, folder=self.folder, jobs=self.jobs, report=self.report)
 
 
+@runtime_checkable
+class _Given(Protocol):
+    """A family that holds its cases, as the user's own arrays do."""
+
+    def read(self) -> Dataset:
+        """The cases."""
+
+
 def _own(family: OperatorProblem, cases: Cases, labelled: bool) -> Split:
     """The user's own arrays: the last cases test, the first ones teach."""
-    read: Any = getattr(family, "read", None)
-    if read is None:
+    if not isinstance(family, _Given):
         raise NotApplicableError(f"{family.name}: draws no cases of its own; give data=Split.of(train, test)")
-    data: Dataset = read()
+    data = family.read()
     if len(data) <= cases.test:
         raise ConfigError(
             f"{family.name}: got {len(data)} cases, expected more than the {cases.test} to test on; set test to a fifth"
