@@ -40,12 +40,12 @@ from .iterative import multigrid as multigrid
 from .mscale import fourier as fourier
 from .mscale import mscale as mscale
 from .neural import Neural as Neural
+from .operator_grid_physics import GridPhysics as GridPhysics
 from .operator_hints import Hints as Hints
 from .operator_hints import Recurring as Recurring
 from .operator_learning import OperatorSolver as OperatorSolver
 from .operator_learning import Precision as Precision
 from .operator_loss import Labels as Labels
-from .operator_physics import GridPhysics as GridPhysics
 from .operator_physics import Physics as Physics
 from .operator_presets import OPERATOR_SOLVERS as OPERATOR_SOLVERS
 from .operator_presets import operator_solver as operator_solver

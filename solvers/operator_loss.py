@@ -45,7 +45,7 @@ class CaseBatch:
 
     def __init__(self, task: LearningTask, cases: Tensor | None, drawn: Mapping[str, Tensor]) -> None:
         """Take cases by their numbers, all if None; `drawn` is what the losses have drawn for this step."""
-        self.network, self.drawn = task.network, drawn
+        self.network, self.cases, self.drawn = task.network, cases, drawn
         self.inputs = task.inputs if cases is None else task.inputs[cases]
         self.outputs = task.outputs if cases is None or task.outputs is None else task.outputs[cases]
 

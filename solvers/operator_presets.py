@@ -9,37 +9,38 @@ from ..errors import unknown_name
 from ..nn import MLP, DeepONet, Fno, GreenNet, GridNet, PodDeepONet
 from ..optim import Adam
 from .collocation import Law
+from .operator_grid_physics import GridPhysics
 from .operator_learning import OperatorSolver, Precision
 from .operator_loss import Labels
-from .operator_physics import GridPhysics, Physics
+from .operator_physics import Physics
 from .training import Training
 
 
 def fno() -> OperatorSolver:
     """Fourier neural operator: one map of functions for every resolution."""
-    return OperatorSolver("fno", Fno(width=24, modes=8), training=_adam(1500, 3e-3))
+    return OperatorSolver("fno", Fno(width=24, modes=8), training=_adam(1000, 3e-3))
 
 
 def pino() -> OperatorSolver:
     """Fourier neural operator trained on labels and on the discretised equation."""
     losses = (Labels(), GridPhysics(weight=0.02, boundary_weight=1.0))
-    return OperatorSolver("pino", Fno(width=24, modes=8), losses, _adam(1500, 3e-3))
+    return OperatorSolver("pino", Fno(width=24, modes=8), losses, _adam(1000, 3e-3))
 
 
 def deeponet() -> OperatorSolver:
     """DeepONet: outputs are functions of the coordinates."""
-    return OperatorSolver("deeponet", DeepONet(), training=_adam(10_000, 2e-3), batch=50)
+    return OperatorSolver("deeponet", DeepONet(), training=_adam(6000, 5e-3), batch=50)
 
 
 def pod_deeponet() -> OperatorSolver:
     """DeepONet on the leading principal components of the training outputs."""
-    return OperatorSolver("pod-deeponet", PodDeepONet(), training=_adam(10_000, 2e-3), batch=50)
+    return OperatorSolver("pod-deeponet", PodDeepONet(), training=_adam(6000, 5e-3), batch=50)
 
 
 def pi_deeponet() -> OperatorSolver:
     """DeepONet trained on the equation alone, without labels."""
     losses = (Physics(points=128, law=Law.GAUSS_LEGENDRE),)
-    return OperatorSolver("pi-deeponet", DeepONet(), losses, _adam(10_000, 2e-3), batch=50)
+    return OperatorSolver("pi-deeponet", DeepONet(), losses, _adam(6000, 5e-3), batch=50)
 
 
 def green_net() -> OperatorSolver:
@@ -51,7 +52,7 @@ def green_net() -> OperatorSolver:
 
 def grid_net() -> OperatorSolver:
     """Fully connected network between the grid values of input and output."""
-    return OperatorSolver("grid-net", GridNet(), training=_adam(5000, 1e-3), batch=50)
+    return OperatorSolver("grid-net", GridNet(), training=_adam(5000, 2e-3), batch=50)
 
 
 def _adam(steps: int, learning_rate: float) -> Training:
