@@ -23,6 +23,7 @@ from .formulas import Function
 from .functions import has_closed_form
 from .layout import Layout
 from .native_chain import NativeChain, serves
+from .pullback import pullback
 from .scratch import Buffers, take
 from .workspace import Lease, Workspace
 
@@ -141,7 +142,7 @@ class _Run:
         to_value = torch.empty_like(value, memory_format=torch.contiguous_format) if wanted[0] else None
         if self.native:
             outer, grads = self._machine_code(value, powers.detach(), weights).backward(grad, to_value)
-            (to_first,) = torch.autograd.grad(powers, first, outer)
+            (to_first,) = pullback(powers, [first], outer)
             grads[0][0].addmm_(to_first.T, slopes)
             return to_value, to_first @ weights[0][0] if wanted[1] else None, grads
         fixed, outer = powers.detach(), torch.zeros_like(powers)
@@ -173,7 +174,7 @@ class _Run:
             _add_sum(grads[0][1], inner)
             if to_value is not None:
                 torch.mm(inner, weights[0][0], out=to_value[chunk])
-        (to_first,) = torch.autograd.grad(powers, first, outer)
+        (to_first,) = pullback(powers, [first], outer)
         grads[0][0].addmm_(to_first.T, slopes)
         return to_value, to_first @ weights[0][0] if wanted[1] else None, grads
 

@@ -176,12 +176,24 @@ def linear(
 
     The numbers are drawn in float64, so that one seed gives the same network in every precision.
     """
-    layer = nn.utils.skip_init(nn.Linear, site.inputs, site.outputs, bias=biased, dtype=dtype)
     weight, bias = law.draw(site, generator)
+    layer = empty_linear(site.inputs, site.outputs, dtype, biased=biased)
     with torch.no_grad():
         layer.weight.copy_(weight)
         if biased:
             layer.bias.copy_(bias)
+    return layer
+
+
+def empty_linear(inputs: int, outputs: int, dtype: torch.dtype, *, biased: bool = True) -> nn.Linear:
+    """A linear layer whose numbers are still to be written; torch's own law, and its global generator, are left alone.
+
+    As `nn.utils.skip_init`, which however imports sympy at its first call: a second or two.
+    """
+    layer = nn.Linear(inputs, outputs, bias=biased, device="meta", dtype=dtype)
+    layer.weight = nn.Parameter(torch.empty(outputs, inputs, dtype=dtype))
+    if biased:
+        layer.bias = nn.Parameter(torch.empty(outputs, dtype=dtype))
     return layer
 
 

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from .frame import Frame
+from .initialisation import empty_linear
 from .layers import Network, Scaling
 from .stack import check_positive
 
@@ -62,7 +63,7 @@ class Polynomial:
     def build(self, frame: Frame, generator: torch.Generator) -> nn.Module:
         """Build the polynomial on the CPU, all coefficients zero; the generator is not used."""
         exponents = torch.tensor(self._exponents(frame.inputs))
-        top = nn.utils.skip_init(nn.Linear, len(exponents), frame.outputs, bias=False, dtype=frame.dtype)
+        top = empty_linear(len(exponents), frame.outputs, frame.dtype, biased=False)
         nn.init.zeros_(top.weight)
         body = nn.Sequential(Scaling(frame), Monomials(exponents), top)
         return Network("Polynomial", str(self.degree), frame, body)

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ..kernels.per_point import PerPoint
+from ..kernels.pullback import pullback
 from .base import Closure
 
 
@@ -158,9 +159,9 @@ class _Taped:
         direct = self._block.transform is None
         raw = out.view(n, q, columns) if direct else self.values.new_empty(n, q, columns)
         for j in range(q):
-            seed = torch.zeros_like(self.values)
-            seed[:, j] = self._root
-            found = torch.autograd.grad(self.values, self._leaves, seed, retain_graph=j + 1 < q, allow_unused=True)
+            with torch.enable_grad():
+                column = self.values[:, j]
+            found = pullback(column, self._leaves, self._root, keep=j + 1 < q)
             start = 0
             for leaf, part in zip(self._leaves, found, strict=True):
                 stop = start + leaf[0].numel()
