@@ -59,6 +59,7 @@ def section(row: OperatorRow, results: Results) -> str:
         f"- {label}: {run['failure']}" for label, runs in results.runs.items() for run in runs if "failure" in run
     ]
     claims = [f"- {verdict(claim, done)}: {claim}" for claim in row.claims]
+    claims += [f"- {label}: {told}" for label in done.runs if (told := _told(label, row.told, done))]
     table = markdown(HEAD, [[*line, *[_NONE] * (len(HEAD) - len(line))] for line in lines])
     parts = [f"## {row.name}", row.line, table, "\n".join([*claims, *failures])]
     return "\n\n".join(part for part in parts if part)
@@ -78,6 +79,14 @@ def _line(label: str, results: Results) -> list[str]:
         *(_count(results.median(label, key)) for key in ("break even", "parameters", "steps", "mebibytes")),
         str(len(results.runs[label])),
     ]
+
+
+def _told(label: str, keys: Sequence[str], results: Results) -> str:
+    """Medians of further numbers that a solver has."""
+    found = {
+        key: results.median(label, key) for key in keys if any(run.get(key) is not None for run in results.runs[label])
+    }
+    return ", ".join(f"{key} {value:,.3g}" for key, value in found.items() if value is not None)
 
 
 def _any(results: Results, key: str) -> float | None:

@@ -16,6 +16,7 @@ import operator_rows
 import operators
 from cases import AtMost, Log, Results
 from operator_rows import ROWS, OperatorCase, OperatorRow, WorstAtMost, kernel_error
+from operator_sweeps import sweeps_saved
 from pdekit.problems import PoissonFamily
 from pdekit.solvers import Cases, OperatorSolver, operator_solver
 
@@ -40,7 +41,7 @@ def folder(tmp_path_factory):
 @pytest.mark.parametrize(("row", "case"), CASES, ids=lambda value: getattr(value, "name", None) or value.label)
 def test_every_case_runs(row, case, folder):
     cases = Cases(40, 3, resolutions=())
-    found = dataclasses.replace(case, solver=tiny(case.solver, cases)).run(0, folder)
+    found = dataclasses.replace(case, solver=tiny(case.solver, cases), extra=None).run(0, folder)
     assert 0.0 < found["error"] <= found["case"] < np.inf
     assert 0.0 <= found["classical error"] < 0.2
     assert found["parameters"] > 0 and found["each"] > 0
@@ -69,7 +70,13 @@ def test_the_exact_kernel_has_no_error(folder):
     network = operator.predictor.network
     assert isinstance(network, GreenOperator)
     network.network, network.scale = Exact(), torch.ones_like(network.scale)
+    network.network.register_parameter("unused", torch.nn.Parameter(torch.zeros_like(network.scale)))  # has the type
     assert kernel_error(operator)["kernel"] < 1e-6
+    sweeps = sweeps_saved(operator, 3)
+    assert sweeps["start sweeps"] == 0  # the sum over its grid is the solution of the discrete equations
+    assert sweeps["hints sweeps"] == 15 and sweeps["hints share"] < 0.1
+    network.scale = -2.0 * torch.ones_like(network.scale)  # it makes everything worse, and counts as never done
+    assert sweeps_saved(operator, 1)["hints share"] > 1
     network.scale = 1.5 * torch.ones_like(network.scale)
     assert kernel_error(operator)["kernel"] == pytest.approx(0.5, abs=1e-6)
 
