@@ -126,7 +126,7 @@ class DeepXDE:
                 train,
                 assignment,
                 threads=torch.get_num_threads(),
-                patience=None if budget.seconds is None else 3 * budget.seconds + _PATIENCE,
+                patience=None if budget.seconds is None else 30 * budget.seconds + _PATIENCE,
                 environment={"DDE_BACKEND": "pytorch", "CUDA_VISIBLE_DEVICES": ""},
             )
         if trace is not None:

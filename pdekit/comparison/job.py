@@ -32,7 +32,8 @@ _KEPT = (
     *("max_error", "max_error_discrete", "estimate", "success", "status", "steps", "sweeps", "points", "parameters"),
     *("bands", "device", "dtype"),
 )
-_GRACE = 120.0  # seconds beyond three times the budget before a run counts as stuck
+_GRACE = 600.0  # seconds beyond a multiple of the budget before a run counts as stuck: other work may be in its way
+_MULTIPLE = {Clock.WALL: 3, Clock.PROCESSOR: 30}
 
 
 @final
@@ -52,6 +53,11 @@ class Terms:
     clock: Clock = Clock.WALL
     device: str = "auto"
     dtype: torch.dtype | None = None
+
+    @property
+    def patience(self) -> float:
+        """Wall seconds after which a run counts as stuck."""
+        return _MULTIPLE[self.clock] * self.seconds + _GRACE
 
     def plain(self) -> dict[str, Any]:
         """The same as plain data."""
@@ -94,7 +100,7 @@ class Job:
         """Run it in a process of its own; whatever goes wrong there is the run's result."""
         head = {"solver": self.label, "seed": self.seed, "digest": self.digest}
         try:
-            found = in_child(_solved, self, threads=self.terms.threads, patience=3 * self.terms.seconds + _GRACE)
+            found = in_child(_solved, self, threads=self.terms.threads, patience=self.terms.patience)
         except ChildError as error:
             found = {"fate": Fate.FAILED.value, "message": str(error)}
         return Run(head | found)
