@@ -256,7 +256,7 @@ def test_the_command_refuses(words, code, said, capsys, here):
 
 def test_the_command_tells_of_failed_runs_by_its_code(monkeypatch, capsys):
     monkeypatch.setattr(Job, "run", lambda self: run(self.seed, [], Fate.FAILED) if self.seed else run(0, [1e-3]))
-    monkeypatch.setattr(sys.modules["pdekit.comparison.compare"], "_classical", lambda *_: None)
+    monkeypatch.setattr(sys.modules["pdekit.comparison.comparing"], "_classical", lambda *_: None)
     assert main(["compare", "poisson-sine", "--solvers", "pinn", "--seeds", "0,1", "--quiet"]) == 3
     assert "seed 1 failed: why" in capsys.readouterr().out
 

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from .compare import compare as compare
+from .comparing import compare as compare
 from .observer import Lines as Lines
 from .observer import Silent as Silent
 from .result import Comparison as Comparison

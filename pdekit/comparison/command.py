@@ -14,7 +14,7 @@ from ..interrupt import raising_interrupts
 from ..problem import Problem
 from ..solvers import solver as solver_named
 from ..stopwatch import Clock
-from .compare import compare
+from .comparing import compare
 from .observer import Lines, Silent
 from .result import Comparison
 
