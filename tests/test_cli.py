@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from pdekit.problems import CATALOGUE, FAMILIES
-from pdekit.solvers import SOLVERS
+from pdekit.solvers import OPERATOR_SOLVERS, SOLVERS
 
 import pdekit
 from pdekit.checkpoint import read_checkpoint
@@ -68,7 +68,10 @@ def finished(tmp_path_factory):
 
 @pytest.mark.parametrize(
     ("command", "kinds"),
-    [("problems", {"problems": CATALOGUE, "families": FAMILIES}), ("solvers", {"solvers": SOLVERS})],
+    [
+        ("problems", {"problems": CATALOGUE, "families": FAMILIES}),
+        ("solvers", {"solvers": SOLVERS, "operator_solvers": OPERATOR_SOLVERS}),
+    ],
 )
 def test_listings_name_everything(run, command, kinds):
     text, data = run(command), run(command, "--json")
@@ -80,7 +83,7 @@ def test_listings_name_everything(run, command, kinds):
     assert text.err == data.err == ""
 
 
-@pytest.mark.parametrize("name", [*CATALOGUE, *FAMILIES, *SOLVERS])
+@pytest.mark.parametrize("name", [*CATALOGUE, *FAMILIES, *SOLVERS, *OPERATOR_SOLVERS])
 def test_show_describes_everything(run, name):
     text, data = run("show", name), run("show", name, "--json")
     assert text.code == data.code == 0
@@ -341,7 +344,9 @@ def test_help_shows_examples_and_codes():
     assert "130" in text
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("number", "code"), [pytest.param(signal.SIGINT, 130, marks=pytest.mark.slow), (signal.SIGTERM, 143)]
+)
 def test_an_interrupted_run_is_saved_and_goes_on(number, code, tmp_path, run):
     path = tmp_path / "run"
     process = shell("solve", "poisson-sine", *TINY, "--set", "training.steps=1000000", "--out", path)
