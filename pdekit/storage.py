@@ -6,9 +6,9 @@ import dataclasses
 import io
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import numpy as np
 import safetensors
@@ -16,6 +16,7 @@ import safetensors.torch
 
 from . import config as tables
 from .errors import CheckpointError, ConfigError, ProblemError, UnknownNameError
+from .operator_problem import OperatorProblem
 from .problem import Problem
 from .record import Record
 from .report import as_json
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
     from .solver import Solver
 
 STUDY: Final = "study.npz"
+
+P = TypeVar("P", bound=Problem | OperatorProblem)
+S = TypeVar("S")
 
 
 def save_solution(solution: Solution, directory: str | os.PathLike[str]) -> Path:
@@ -116,17 +120,7 @@ def stored_problem(run: RunDirectory, config: Mapping[str, Any], given: Problem 
         ProblemError: config.toml cannot name it.
         ProblemMismatchError: the given one is another.
     """
-    table = config[tables.PROBLEM]
-    if given is not None:
-        tables.check_same(f"run {str(run.path)!r}", tables.problem_table(given), table)
-        return given
-    try:
-        return tables.problem_from_table(table)
-    except UnknownNameError as error:
-        raise ProblemError(
-            f"run {str(run.path)!r}: problem {table.get(tables.NAME)!r} is neither in the catalogue nor found by name in "
-            f"a file ({error}); pass the problem that was solved"
-        ) from error
+    return named_or_given(run, config, given, tables.problem_from_table, "problem", "solved")
 
 
 def stored_solver(run: RunDirectory, config: Mapping[str, Any]) -> Solver:
@@ -135,8 +129,44 @@ def stored_solver(run: RunDirectory, config: Mapping[str, Any]) -> Solver:
     Raises:
         ConfigError: config.toml cannot describe it, because it is of the user's own making.
     """
+    return rebuilt_solver(run, config, tables.solver_from_table)
+
+
+def named_or_given(
+    run: RunDirectory,
+    config: Mapping[str, Any],
+    given: P | None,
+    read: Callable[[Mapping[str, Any]], P],
+    what: str,
+    done: str,
+) -> P:
+    """What config.toml names, or the given one if it is the same; `what` was `done`.
+
+    Raises:
+        ProblemError: config.toml cannot name it.
+        ProblemMismatchError: the given one is another.
+    """
+    table = config[tables.PROBLEM]
+    if given is not None:
+        tables.check_same(f"run {str(run.path)!r}", tables.problem_table(given), table)
+        return given
     try:
-        return tables.solver_from_table(config[tables.SOLVER])
+        return read(table)
+    except UnknownNameError as error:
+        raise ProblemError(
+            f"run {str(run.path)!r}: {what} {table.get(tables.NAME)!r} is neither in the catalogue nor found by name in a "
+            f"file ({error}); pass the {what} that was {done}"
+        ) from error
+
+
+def rebuilt_solver(run: RunDirectory, config: Mapping[str, Any], read: Callable[[Mapping[str, Any]], S]) -> S:
+    """The solver that config.toml describes.
+
+    Raises:
+        ConfigError: it cannot, because the solver is of the user's own making.
+    """
+    try:
+        return read(config[tables.SOLVER])
     except UnknownNameError as error:
         raise ConfigError(f"run {str(run.path)!r}: its solver cannot be rebuilt: {error}; pass the solver") from error
 

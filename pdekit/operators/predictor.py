@@ -43,20 +43,7 @@ class Predictor:
     reach: Reach
 
     def __call__(self, inputs: ArrayLike, points: Sequence[int] | None = None) -> FloatArray:
-        """Outputs (count, *n_out, m) of inputs (count, *n) or (count, *n, m).
-
-        Args:
-            inputs: at any resolution that the network can read.
-            points: of the outputs along each axis, for networks that leave the choice; else the network's own.
-
-        Raises:
-            DtypeError, ShapeError: no such arrays, or a grid that the network does not know.
-            FrequencyError: a grid too coarse for the network's modes.
-            NonFiniteError: NaN or infinity, with the case.
-
-        Warns:
-            ReachWarning: inputs far outside those learnt from, with the largest distance.
-        """
+        """Outputs (count, *n_out, m) of inputs (count, *n) or (count, *n, m); see `Operator.predict`."""
         values, _ = self.checked(inputs)
         self._warn(values)
         return self.outputs(values, points)

@@ -13,13 +13,14 @@ import numpy as np
 import safetensors.torch
 
 from .. import config as tables
-from ..errors import CheckpointError, ConfigError, ProblemError, UnknownNameError
+from ..errors import CheckpointError, ProblemError
 from ..operator_problem import OperatorProblem
 from ..record import Record
 from ..rundir import CONFIG, ENVIRONMENT, HISTORY, WEIGHTS, RunDirectory
 from ..sealed import read_sealed, write_sealed
 from ..solution import Status
 from ..spectrum import Bands
+from ..storage import named_or_given, rebuilt_solver
 from .accuracy import CaseErrors
 from .costs import Costs
 from .learner import Learner
@@ -123,17 +124,7 @@ def stored_family(
         ProblemError: config.toml cannot name it.
         ProblemMismatchError: the given one is another.
     """
-    table = config[tables.PROBLEM]
-    if given is not None:
-        tables.check_same(f"run {str(run.path)!r}", tables.problem_table(given), table)
-        return given
-    try:
-        return tables.family_from_table(table)
-    except UnknownNameError as error:
-        raise ProblemError(
-            f"run {str(run.path)!r}: family {table.get(tables.NAME)!r} is neither in the catalogue nor found by name in a "
-            f"file ({error}); pass the family that was learnt"
-        ) from error
+    return named_or_given(run, config, given, tables.family_from_table, "family", "learnt")
 
 
 def stored_learner(run: RunDirectory, config: Mapping[str, Any]) -> Learner:
@@ -142,10 +133,7 @@ def stored_learner(run: RunDirectory, config: Mapping[str, Any]) -> Learner:
     Raises:
         ConfigError: config.toml cannot describe it, because it is of the user's own making.
     """
-    try:
-        return tables.learner_from_table(config[tables.SOLVER])
-    except UnknownNameError as error:
-        raise ConfigError(f"run {str(run.path)!r}: its solver cannot be rebuilt: {error}; pass the solver") from error
+    return rebuilt_solver(run, config, tables.learner_from_table)
 
 
 def is_operator(config: Mapping[str, Any]) -> bool:
